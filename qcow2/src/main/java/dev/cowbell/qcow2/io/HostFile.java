@@ -1,0 +1,38 @@
+package dev.cowbell.qcow2.io;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * The file that an image lives in: positional reads and writes, nothing else. Offsets and lengths
+ * are in bytes. All methods may be called concurrently; what concurrent writes to the same bytes
+ * leave is not defined.
+ */
+public interface HostFile extends Closeable {
+
+  /** A name for messages: usually the path. */
+  String name();
+
+  /** The present size in bytes. */
+  long size() throws IOException;
+
+  /**
+   * Reads until {@code dst} is full or the file ends, whichever comes first.
+   *
+   * @return the number of bytes read, 0 when {@code at} is at or behind the end
+   */
+  int read(long at, ByteBuffer dst) throws IOException;
+
+  /** Writes all of {@code src}, growing the file when it ends behind the present end. */
+  void write(long at, ByteBuffer src) throws IOException;
+
+  /** Makes the file exactly {@code size} bytes long; new bytes read as zeroes. */
+  void resize(long size) throws IOException;
+
+  /** Makes a range inside the file read as zeroes, giving its space back where the host can. */
+  void punchHole(long at, long length) throws IOException;
+
+  /** Returns when everything written before is on stable storage. */
+  void flush() throws IOException;
+}

@@ -1,0 +1,13 @@
+package dev.cowbell.storage;
+
+import java.time.Instant;
+
+/**
+ * An object as the store lists it.
+ *
+ * @param key its name
+ * @param size its length in bytes
+ * @param etag changes whenever the object is replaced
+ * @param lastModified by the store's clock
+ */
+public record ObjectInfo(ObjectKey key, long size, ETag etag, Instant lastModified) {}
