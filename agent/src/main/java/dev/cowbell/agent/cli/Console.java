@@ -1,0 +1,54 @@
+package dev.cowbell.agent.cli;
+
+import dev.cowbell.agent.observe.Cancellation;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * All that a command has to do with the process it runs in, handed in so that tests run commands
+ * without one.
+ *
+ * @param out results: human text or one JSON document
+ * @param err everything else
+ * @param errIsTerminal whether somebody watches {@code err}
+ * @param environment looks up an environment variable
+ * @param clock the time of day
+ * @param cancellation set when the user wants the command to stop
+ */
+public record Console(
+    PrintStream out,
+    PrintStream err,
+    boolean errIsTerminal,
+    Function<String, Optional<String>> environment,
+    Clock clock,
+    Cancellation cancellation) {
+
+  private static final int OUT_BUFFER = 1 << 16;
+
+  /** Set by the launcher: the JDK can't tell whether standard error alone is a terminal. */
+  private static final String ERR_IS_TERMINAL = "cowbell.stderr.terminal";
+
+  /** The real process. Output is buffered: flush {@code out} before the process ends. */
+  static Console ofProcess() {
+    return new Console(
+        new PrintStream(
+            new java.io.BufferedOutputStream(new FileOutputStream(FileDescriptor.out), OUT_BUFFER),
+            false,
+            StandardCharsets.UTF_8),
+        new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
+        Boolean.getBoolean(ERR_IS_TERMINAL),
+        name -> Optional.ofNullable(System.getenv(name)),
+        Clock.systemUTC(),
+        new Cancellation());
+  }
+
+  /** Says something that deserves a look, in one line on {@code err}. */
+  public void warn(String warning) {
+    err.println("warning: " + OneLine.of(warning));
+  }
+}

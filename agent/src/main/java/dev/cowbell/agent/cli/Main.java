@@ -1,0 +1,44 @@
+package dev.cowbell.agent.cli;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/** The process: runs the command line it was started with, and ends cleanly when interrupted. */
+public final class Main {
+
+  /** How long an interrupted command may take to clean up. */
+  private static final int CLEAN_UP_SECONDS = 30;
+
+  private Main() {}
+
+  public static void main(String[] args) {
+    Console console = Console.ofProcess();
+    CountDownLatch ended = new CountDownLatch(1);
+    Thread onInterrupt = new Thread(() -> unwind(console, ended), "interrupt");
+    Runtime.getRuntime().addShutdownHook(onInterrupt);
+    int code;
+    try {
+      code = CommandRunner.run(console, args);
+    } finally {
+      ended.countDown();
+    }
+    try {
+      Runtime.getRuntime().removeShutdownHook(onInterrupt);
+    } catch (IllegalStateException interrupted) {
+      return; // the hook ends the process
+    }
+    System.exit(code);
+  }
+
+  private static void unwind(Console console, CountDownLatch ended) {
+    console.cancellation().request();
+    try {
+      if (!ended.await(CLEAN_UP_SECONDS, TimeUnit.SECONDS)) {
+        console.err().println("cowbell: interrupted; gave up waiting for the command to clean up");
+      }
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+    }
+    Runtime.getRuntime().halt(ExitCode.INTERRUPTED.code());
+  }
+}

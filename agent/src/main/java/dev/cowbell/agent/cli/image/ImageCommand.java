@@ -1,0 +1,11 @@
+package dev.cowbell.agent.cli.image;
+
+import dev.cowbell.agent.cli.CommandGroup;
+import picocli.CommandLine.Command;
+
+/** {@code cowbell image …}: disk images, with qemu-img's options and meanings. */
+@Command(
+    name = "image",
+    description = "Looks at, checks, converts and compares disk images.",
+    subcommands = {})
+public final class ImageCommand extends CommandGroup {}
