@@ -1,0 +1,21 @@
+package dev.cowbell.qcow2;
+
+import org.jspecify.annotations.Nullable;
+
+/** The image is encrypted and no way to decrypt it was given. */
+public final class EncryptedImageException extends ImageException {
+  private static final long serialVersionUID = 1L;
+
+  public EncryptedImageException(String message) {
+    super(message);
+  }
+
+  public EncryptedImageException(String message, @Nullable Throwable cause) {
+    super(message, cause);
+  }
+
+  @Override
+  public EncryptedImageException in(String file) {
+    return new EncryptedImageException(file + ": " + getMessage(), this);
+  }
+}
