@@ -36,7 +36,7 @@ final class CommandRunner {
             .setExecutionStrategy(this::execute)
             .setParameterExceptionHandler((e, _) -> usageError(e))
             .setExecutionExceptionHandler((e, at, _) -> failed(e, at));
-    commands.getCommandSpec().versionProvider(() -> new String[] {"cowbell " + Version.current()});
+    commands.getCommandSpec().versionProvider(() -> new String[] {Version.line()});
   }
 
   /**

@@ -12,6 +12,10 @@ public final class Main {
   private Main() {}
 
   public static void main(String[] args) {
+    if (args.length == 1 && (args[0].equals("--version") || args[0].equals("-V"))) {
+      System.out.println(Version.line()); // needs no command tree, which takes a while to build
+      return;
+    }
     Console console = Console.ofProcess();
     CountDownLatch ended = new CountDownLatch(1);
     Thread onInterrupt = new Thread(() -> unwind(console, ended), "interrupt");

@@ -10,6 +10,11 @@ public final class Version {
 
   private Version() {}
 
+  /** What {@code --version} prints. */
+  static String line() {
+    return "cowbell " + current();
+  }
+
   /** Such as {@code 0.1.0}. */
   public static String current() {
     Properties properties = new Properties();
