@@ -1,7 +1,8 @@
 package dev.cowbell.storage;
 
 /**
- * Names one version of one object. Opaque; kept without the quotes that HTTP puts around it.
+ * Names one version of one object in the store where it lies: a copy of the object elsewhere may
+ * have another. Opaque; kept without the quotes that HTTP puts around it.
  *
  * @param value 1 to 256 visible ASCII characters, no quote
  */

@@ -19,6 +19,24 @@ public record ObjectKey(String value) implements Comparable<ObjectKey> {
     }
   }
 
+  /**
+   * Checks what a listing may be asked for: empty, or the beginning of a key.
+   *
+   * @return {@code prefix}
+   */
+  public static String requirePrefix(String prefix) {
+    if (!prefix.isEmpty()) {
+      var _ =
+          new ObjectKey(prefix.endsWith("/") ? prefix.substring(0, prefix.length() - 1) : prefix);
+    }
+    return prefix;
+  }
+
+  /** Whether {@code value} is an object key. */
+  public static boolean isKey(String value) {
+    return problem(value) == null;
+  }
+
   private static @org.jspecify.annotations.Nullable String problem(String value) {
     if (value.isEmpty() || value.length() > MAX_LENGTH) {
       return "must be 1 to " + MAX_LENGTH + " characters";
