@@ -1,0 +1,26 @@
+package dev.cowbell.agent.repository;
+
+import dev.cowbell.storage.ObjectKey;
+import java.io.IOException;
+
+/** A point needs an object that is missing or can't be used. */
+public final class BrokenChainException extends IOException {
+  private static final long serialVersionUID = 1L;
+
+  private final String key;
+
+  /**
+   * @param disk whose chain it is
+   * @param key the object
+   * @param problem what is wrong with it
+   */
+  public BrokenChainException(DiskName disk, ObjectKey key, String problem) {
+    super("the chain of disk %s is broken: %s: %s".formatted(disk, key, problem));
+    this.key = key.value();
+  }
+
+  /** The object that is missing or can't be used. */
+  public ObjectKey key() {
+    return new ObjectKey(key);
+  }
+}

@@ -1,0 +1,20 @@
+package dev.cowbell.agent.repository;
+
+import dev.cowbell.storage.ObjectKey;
+import java.io.IOException;
+
+/**
+ * A manifest was sent, the store's answer was lost, and it could not be read back: the point may
+ * exist or not. Nothing that it would need may be deleted.
+ */
+public final class CommitUnknownException extends IOException {
+  private static final long serialVersionUID = 1L;
+
+  CommitUnknownException(ObjectKey key, IOException cause) {
+    super(
+        key
+            + ": the store did not say whether it was stored; the next backup will see: "
+            + cause.getMessage(),
+        cause);
+  }
+}

@@ -1,0 +1,224 @@
+package dev.cowbell.agent.repository;
+
+import dev.cowbell.agent.NotFoundException;
+import dev.cowbell.storage.ObjectInfo;
+import dev.cowbell.storage.ObjectKey;
+import dev.cowbell.storage.ObjectNotFoundException;
+import dev.cowbell.storage.ObjectStore;
+import dev.cowbell.storage.Precondition;
+import dev.cowbell.storage.PreconditionFailedException;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.time.Clock;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.UUID;
+import java.util.stream.Stream;
+
+/** A repository that is open: what exists in it, and the one way to make a point exist. */
+public final class Repository implements Closeable {
+
+  /** How many small objects are read at a time. */
+  public static final int WIDTH = 16;
+
+  private static final int MAX_REPLACED = 5;
+
+  private final ObjectStore store;
+  private final Descriptor descriptor;
+
+  private Repository(ObjectStore store, Descriptor descriptor) {
+    this.store = store;
+    this.descriptor = descriptor;
+  }
+
+  /**
+   * Whether {@link #init} made the repository or found it.
+   *
+   * @param created false if it was there before
+   */
+  public record Initialised(Descriptor descriptor, boolean created) {}
+
+  /**
+   * Makes a repository of a store; harmless where one is.
+   *
+   * @throws DamagedObjectException if there is one whose description can't be read
+   */
+  public static Initialised init(ObjectStore store, Clock clock) throws IOException {
+    Optional<Descriptor> present = descriptorOf(store);
+    if (present.isPresent()) {
+      return new Initialised(present.get(), false);
+    }
+    Descriptor mine = new Descriptor(UUID.randomUUID(), clock.instant());
+    try {
+      store.put(
+          Layout.DESCRIPTOR, ByteBuffer.wrap(DescriptorCodec.encode(mine)), Precondition.IF_ABSENT);
+    } catch (PreconditionFailedException e) {
+      // somebody was faster, or the answer to our own success was lost
+    }
+    Descriptor stored =
+        descriptorOf(store)
+            .orElseThrow(
+                () -> new NotFoundException(Layout.DESCRIPTOR + " vanished from " + store.url()));
+    return new Initialised(stored, stored.equals(mine));
+  }
+
+  /**
+   * Opens the repository in a store.
+   *
+   * @param store becomes the repository's: closed with it, and when opening fails
+   * @throws NotFoundException if there is none
+   */
+  public static Repository adopt(ObjectStore store) throws IOException {
+    try {
+      Descriptor descriptor =
+          descriptorOf(store)
+              .orElseThrow(() ->
+                  new NotFoundException(
+                      "no repository at " + store.url(),
+                      "cowbell init --repo " + store.url() + " makes one"));
+      return new Repository(store, descriptor);
+    } catch (IOException | RuntimeException e) {
+      store.close();
+      throw e;
+    }
+  }
+
+  private static Optional<Descriptor> descriptorOf(ObjectStore store) throws IOException {
+    Optional<Whole> document = whole(store, Layout.DESCRIPTOR);
+    return document.isEmpty()
+        ? Optional.empty()
+        : Optional.of(DescriptorCodec.decode(Layout.DESCRIPTOR, document.get().bytes()));
+  }
+
+  public ObjectStore store() {
+    return store;
+  }
+
+  public Descriptor descriptor() {
+    return descriptor;
+  }
+
+  /** Every VM that has an object of any kind, by name. */
+  public List<VmName> vms() throws IOException {
+    try (Stream<ObjectInfo> objects = store.list(Layout.VMS)) {
+      TreeSet<VmName> names = new TreeSet<>();
+      objects.forEach(object -> Layout.vmOf(object.key()).ifPresent(names::add));
+      return List.copyOf(names);
+    } catch (UncheckedIOException e) {
+      throw e.getCause() == null ? new IOException(e) : e.getCause();
+    }
+  }
+
+  /** All points of a VM, the damaged ones apart. A VM that was never backed up has none. */
+  public Catalogue catalogue(VmName vm) throws IOException {
+    List<PointId> ids;
+    try (Stream<ObjectInfo> objects = store.list(Layout.manifests(vm))) {
+      ids = objects.flatMap(o -> Layout.pointOfManifest(vm, o.key()).stream()).sorted().toList();
+    } catch (UncheckedIOException e) {
+      throw e.getCause() == null ? new IOException(e) : e.getCause();
+    }
+    return Catalogue.of(vm, Concurrently.map(ids, WIDTH, id -> entry(vm, id)));
+  }
+
+  private Optional<Catalogue.Entry> entry(VmName vm, PointId point) throws IOException {
+    ObjectKey key = Layout.manifest(vm, point);
+    try {
+      return read(vm, point).map(Catalogue.Readable::new);
+    } catch (DamagedObjectException e) {
+      return Optional.of(new Catalogue.Unreadable(point, key, e.problem()));
+    } catch (NewerFormatException e) {
+      return Optional.of(new Catalogue.Unreadable(point, key, String.valueOf(e.getMessage())));
+    }
+  }
+
+  /**
+   * The manifest of a point; empty if there is no such point.
+   *
+   * @throws DamagedObjectException if there is one that can't be trusted
+   */
+  public Optional<StoredManifest> read(VmName vm, PointId point) throws IOException {
+    ObjectKey key = Layout.manifest(vm, point);
+    Optional<Whole> document = whole(store, key);
+    if (document.isEmpty()) {
+      return Optional.empty();
+    }
+    Manifest manifest = ManifestCodec.decode(key, document.get().bytes());
+    if (!manifest.point().equals(point) || !manifest.vm().equals(vm)) {
+      throw new DamagedObjectException(
+          key, "is the manifest of " + manifest.vm() + " " + manifest.point());
+    }
+    if (!manifest.repository().equals(descriptor.id())) {
+      throw new DamagedObjectException(
+          key, "belongs to another repository, " + manifest.repository());
+    }
+    return Optional.of(new StoredManifest(manifest, document.get().info().etag()));
+  }
+
+  /**
+   * Makes a point exist. When this returns it does; when it throws a {@link CommitUnknownException}
+   * nobody knows; with any other exception it does not.
+   *
+   * @throws PreconditionFailedException if another point of that id exists
+   */
+  public void commit(Manifest manifest) throws IOException {
+    ObjectKey key = Layout.manifest(manifest.vm(), manifest.point());
+    byte[] document = ManifestCodec.encode(manifest);
+    try {
+      store.put(key, ByteBuffer.wrap(document), Precondition.IF_ABSENT);
+    } catch (IOException | RuntimeException e) {
+      if (!isStored(key, document, e)) {
+        throw e;
+      }
+    }
+  }
+
+  /** Whether the document is there although the answer said otherwise, or was lost. */
+  private boolean isStored(ObjectKey key, byte[] document, Exception putFailure)
+      throws CommitUnknownException {
+    try {
+      Optional<Whole> stored = whole(store, key);
+      return stored.isPresent() && Arrays.equals(stored.get().bytes(), document);
+    } catch (IOException e) {
+      e.addSuppressed(putFailure);
+      throw new CommitUnknownException(key, e);
+    }
+  }
+
+  private record Whole(ObjectInfo info, byte[] bytes) {}
+
+  /** A small object, read in one version; empty if there is none. */
+  private static Optional<Whole> whole(ObjectStore store, ObjectKey key) throws IOException {
+    for (int replaced = 0; ; replaced++) {
+      Optional<ObjectInfo> info = store.stat(key);
+      if (info.isEmpty()) {
+        return Optional.empty();
+      }
+      if (info.get().size() > SealedJson.MAX_SIZE) {
+        throw new DamagedObjectException(
+            key,
+            "is %d bytes long; at most %d are allowed"
+                .formatted(info.get().size(), SealedJson.MAX_SIZE));
+      }
+      byte[] bytes = new byte[(int) info.get().size()];
+      try {
+        store.read(key, 0, ByteBuffer.wrap(bytes), Optional.of(info.get().etag()));
+        return Optional.of(new Whole(info.get(), bytes));
+      } catch (ObjectNotFoundException e) {
+        return Optional.empty();
+      } catch (PreconditionFailedException e) {
+        if (replaced == MAX_REPLACED) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    store.close();
+  }
+}
