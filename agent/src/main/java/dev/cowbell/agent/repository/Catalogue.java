@@ -16,11 +16,11 @@ import java.util.stream.Stream;
 public final class Catalogue {
 
   /** What was found under one point's key. */
-  sealed interface Entry permits Readable, Unreadable {
+  sealed interface Entry permits Known, Unreadable {
     PointId point();
   }
 
-  record Readable(StoredManifest stored) implements Entry {
+  record Known(StoredManifest stored) implements Entry {
     @Override
     public PointId point() {
       return stored.manifest().point();
@@ -56,7 +56,7 @@ public final class Catalogue {
         .sorted(Comparator.comparing(Entry::point))
         .forEach(entry -> {
           switch (entry) {
-            case Readable(StoredManifest stored) -> points.add(stored.manifest());
+            case Known(StoredManifest stored) -> points.add(stored.manifest());
             case Unreadable bad -> unreadable.add(bad);
           }
         });

@@ -31,9 +31,9 @@ public final class Concurrently {
   public static <A, R> List<R> map(List<A> all, int width, IoFunction<A, R> function)
       throws IOException {
     Semaphore slots = new Semaphore(width);
+    List<Future<R>> futures = new ArrayList<>(all.size());
     AtomicReference<Throwable> failure = new AtomicReference<>();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-      List<Future<R>> futures = new ArrayList<>(all.size());
       for (A one : all) {
         slots.acquireUninterruptibly();
         futures.add(
@@ -51,10 +51,9 @@ public final class Concurrently {
               }
             }));
       }
-      threads.close();
-      rethrow(failure.get());
-      return futures.stream().map(Future::resultNow).toList();
     }
+    rethrow(failure.get());
+    return futures.stream().map(Future::resultNow).toList();
   }
 
   private static void rethrow(@Nullable Throwable failure) throws IOException {

@@ -66,6 +66,8 @@ public record Manifest(
   }
 
   /**
+   * Checks labels before they are used.
+   *
    * @throws IllegalArgumentException if there are too many labels, or one is too long or unnamed
    */
   public static void checkLabels(Map<String, String> labels) {

@@ -127,7 +127,7 @@ public final class Repository implements Closeable {
   private Optional<Catalogue.Entry> entry(VmName vm, PointId point) throws IOException {
     ObjectKey key = Layout.manifest(vm, point);
     try {
-      return read(vm, point).map(Catalogue.Readable::new);
+      return read(vm, point).map(Catalogue.Known::new);
     } catch (DamagedObjectException e) {
       return Optional.of(new Catalogue.Unreadable(point, key, e.problem()));
     } catch (NewerFormatException e) {
