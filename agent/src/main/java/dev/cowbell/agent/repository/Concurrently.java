@@ -32,7 +32,7 @@ public final class Concurrently {
       throws IOException {
     Semaphore slots = new Semaphore(width);
     List<Future<R>> futures = new ArrayList<>(all.size());
-    AtomicReference<Throwable> failure = new AtomicReference<>();
+    AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       for (A one : all) {
         slots.acquireUninterruptibly();

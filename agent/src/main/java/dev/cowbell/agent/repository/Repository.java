@@ -7,6 +7,8 @@ import dev.cowbell.storage.ObjectNotFoundException;
 import dev.cowbell.storage.ObjectStore;
 import dev.cowbell.storage.Precondition;
 import dev.cowbell.storage.PreconditionFailedException;
+import dev.cowbell.storage.StoreException;
+import dev.cowbell.storage.StoredObject;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -24,8 +26,6 @@ public final class Repository implements Closeable {
 
   /** How many small objects are read at a time. */
   public static final int WIDTH = 16;
-
-  private static final int MAX_REPLACED = 5;
 
   private final ObjectStore store;
   private final Descriptor descriptor;
@@ -88,10 +88,10 @@ public final class Repository implements Closeable {
   }
 
   private static Optional<Descriptor> descriptorOf(ObjectStore store) throws IOException {
-    Optional<Whole> document = whole(store, Layout.DESCRIPTOR);
+    Optional<StoredObject> document = document(store, Layout.DESCRIPTOR);
     return document.isEmpty()
         ? Optional.empty()
-        : Optional.of(DescriptorCodec.decode(Layout.DESCRIPTOR, document.get().bytes()));
+        : Optional.of(DescriptorCodec.decode(Layout.DESCRIPTOR, bytes(document.get())));
   }
 
   public ObjectStore store() {
@@ -142,11 +142,11 @@ public final class Repository implements Closeable {
    */
   public Optional<StoredManifest> read(VmName vm, PointId point) throws IOException {
     ObjectKey key = Layout.manifest(vm, point);
-    Optional<Whole> document = whole(store, key);
+    Optional<StoredObject> document = document(store, key);
     if (document.isEmpty()) {
       return Optional.empty();
     }
-    Manifest manifest = ManifestCodec.decode(key, document.get().bytes());
+    Manifest manifest = ManifestCodec.decode(key, bytes(document.get()));
     if (!manifest.point().equals(point) || !manifest.vm().equals(vm)) {
       throw new DamagedObjectException(
           key, "is the manifest of " + manifest.vm() + " " + manifest.point());
@@ -180,41 +180,42 @@ public final class Repository implements Closeable {
   private boolean isStored(ObjectKey key, byte[] document, Exception putFailure)
       throws CommitUnknownException {
     try {
-      Optional<Whole> stored = whole(store, key);
-      return stored.isPresent() && Arrays.equals(stored.get().bytes(), document);
+      Optional<StoredObject> stored = document(store, key);
+      return stored.isPresent() && Arrays.equals(bytes(stored.get()), document);
     } catch (IOException e) {
       e.addSuppressed(putFailure);
       throw new CommitUnknownException(key, e);
     }
   }
 
-  private record Whole(ObjectInfo info, byte[] bytes) {}
-
-  /** A small object, read in one version; empty if there is none. */
-  private static Optional<Whole> whole(ObjectStore store, ObjectKey key) throws IOException {
-    for (int replaced = 0; ; replaced++) {
+  /**
+   * A small object as it is now; empty if there is none.
+   *
+   * @throws DamagedObjectException if it is longer than any of ours
+   */
+  private static Optional<StoredObject> document(ObjectStore store, ObjectKey key)
+      throws IOException {
+    try {
+      return Optional.of(store.get(key, SealedJson.MAX_SIZE));
+    } catch (ObjectNotFoundException e) {
+      return Optional.empty();
+    } catch (StoreException e) {
       Optional<ObjectInfo> info = store.stat(key);
-      if (info.isEmpty()) {
-        return Optional.empty();
-      }
-      if (info.get().size() > SealedJson.MAX_SIZE) {
+      if (info.isPresent() && info.get().size() > SealedJson.MAX_SIZE) {
         throw new DamagedObjectException(
             key,
             "is %d bytes long; at most %d are allowed"
                 .formatted(info.get().size(), SealedJson.MAX_SIZE));
       }
-      byte[] bytes = new byte[(int) info.get().size()];
-      try {
-        store.read(key, 0, ByteBuffer.wrap(bytes), Optional.of(info.get().etag()));
-        return Optional.of(new Whole(info.get(), bytes));
-      } catch (ObjectNotFoundException e) {
-        return Optional.empty();
-      } catch (PreconditionFailedException e) {
-        if (replaced == MAX_REPLACED) {
-          throw e;
-        }
-      }
+      throw e;
     }
+  }
+
+  private static byte[] bytes(StoredObject object) {
+    ByteBuffer body = object.body();
+    byte[] bytes = new byte[body.remaining()];
+    body.get(bytes);
+    return bytes;
   }
 
   @Override

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.cowbell.storage.ObjectKey;
 import java.io.IOException;
@@ -32,7 +31,7 @@ class ManifestCodecTest {
   }
 
   private static ObjectNode firstDisk(ObjectNode json) {
-    return (ObjectNode) ((ArrayNode) json.withArray("disks")).get(0);
+    return (ObjectNode) json.withArray("disks").get(0);
   }
 
   private static void assertRefused(byte[] document, String because) {
