@@ -14,6 +14,8 @@ import picocli.CommandLine.ScopeType;
     mixinStandardHelpOptions = true,
     scope = ScopeType.INHERIT,
     subcommands = {
+      InitCommand.class,
+      PointsCommand.class,
       ImageCommand.class,
     })
 final class Cowbell extends CommandGroup {

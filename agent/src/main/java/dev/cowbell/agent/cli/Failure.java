@@ -1,5 +1,7 @@
 package dev.cowbell.agent.cli;
 
+import dev.cowbell.agent.NotFoundException;
+import dev.cowbell.agent.RefusedException;
 import dev.cowbell.agent.observe.CancelledException;
 import dev.cowbell.storage.ObjectNotFoundException;
 import java.io.IOException;
@@ -30,6 +32,8 @@ record Failure(ExitCode exitCode, String message, Optional<String> hint) {
       case CancelledException _ -> failure(ExitCode.INTERRUPTED, "interrupted");
       case UncheckedIOException e when e.getCause() != null -> of(e.getCause());
       case ExecutionException e when e.getCause() != null -> of(e.getCause());
+      case NotFoundException e -> new Failure(ExitCode.NOT_FOUND, messageOf(e), e.hint());
+      case RefusedException e -> new Failure(ExitCode.USAGE, messageOf(e), e.hint());
       case ObjectNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
       case FileSystemException e -> ofFile(e);
       case IOException e -> failure(ExitCode.FAILED, messageOf(e));

@@ -199,6 +199,15 @@ public final class Catalogue {
     }
   }
 
+  /** The number of overlays that make up a disk at a point; empty if one is missing. */
+  public Optional<Integer> chainLength(Manifest point, DiskName disk) {
+    try {
+      return Optional.of(chain(point, disk).length());
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
   private String problemOf(PointId point) {
     return unreadable.stream()
         .filter(u -> u.point().equals(point))

@@ -1,0 +1,43 @@
+package dev.cowbell.agent.cli;
+
+import dev.cowbell.agent.repository.Repository;
+import dev.cowbell.agent.repository.StoreUrl;
+import dev.cowbell.storage.ObjectStore;
+import java.io.IOException;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Mix-in for commands that work on a repository. */
+final class RepositoryOption {
+
+  private static final String VARIABLE = "COWBELL_REPO";
+
+  @Option(
+      names = "--repo",
+      paramLabel = "URL",
+      description = {
+        "The repository: a path, file:///path, or s3://bucket/prefix",
+        "[?endpoint=http://host:port&region=R&path-style=true]. Default: $COWBELL_REPO."
+      })
+  private @Nullable String url;
+
+  private StoreUrl url(Console console) throws CommandFailedException, IOException {
+    Optional<String> given =
+        Optional.ofNullable(url).or(() -> console.environment().apply(VARIABLE));
+    return StoreUrl.parse(
+        given.orElseThrow(() ->
+            CommandFailedException.usage("no repository is named")
+                .hint("give --repo URL or set " + VARIABLE)));
+  }
+
+  /** Opens the repository, which has to exist. */
+  Repository open(Console console) throws CommandFailedException, IOException {
+    return Repository.adopt(url(console).open(StoreUrl.Missing.REFUSE, console.clock()));
+  }
+
+  /** Opens the place for a repository, making it if it is not there. */
+  ObjectStore createStore(Console console) throws CommandFailedException, IOException {
+    return url(console).open(StoreUrl.Missing.CREATE, console.clock());
+  }
+}
