@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cowbell.agent.retention;
+
+import org.jspecify.annotations.NullMarked;
