@@ -1,5 +1,8 @@
 package dev.cowbell.agent.cli;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.Locale;
 
 /**
@@ -12,6 +15,7 @@ import java.util.Locale;
 public record ByteSize(long bytes) {
 
   private static final String UNITS = "KMGTPE";
+  private static final MathContext THREE_DIGITS = new MathContext(3, RoundingMode.HALF_EVEN);
 
   public ByteSize {
     if (bytes < 0) {
@@ -44,8 +48,7 @@ public record ByteSize(long bytes) {
           "\"" + text + "\" is not a size: digits, then K, M, G or T, such as 64K or 20G");
     }
     try {
-      java.math.BigDecimal bytes =
-          new java.math.BigDecimal(digits).multiply(java.math.BigDecimal.valueOf(1L << shift));
+      BigDecimal bytes = new BigDecimal(digits).multiply(BigDecimal.valueOf(1L << shift));
       return new ByteSize(bytes.toBigInteger().longValueExact());
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
@@ -70,9 +73,8 @@ public record ByteSize(long bytes) {
   }
 
   private static String threeDigits(double value) {
-    int decimals = value >= 100 || value == 0 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
-    String text = String.format(Locale.ROOT, "%." + decimals + "f", value);
-    return text.contains(".") ? text.replaceAll("\\.?0+$", "") : text;
+    BigDecimal rounded = new BigDecimal(value).round(THREE_DIGITS);
+    return rounded.signum() == 0 ? "0" : rounded.stripTrailingZeros().toPlainString();
   }
 
   @Override

@@ -13,7 +13,7 @@ import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.TypeConversionException;
 
 /** Runs one command line and keeps the rules that hold for every command. */
-final class CommandRunner {
+public final class CommandRunner {
 
   private final Cowbell cowbell;
   private final CommandLine commands;
@@ -44,7 +44,7 @@ final class CommandRunner {
    *
    * @return the exit code
    */
-  static int run(Console console, String... args) {
+  public static int run(Console console, String... args) {
     int code;
     try {
       code = new CommandRunner(console).commands.execute(args);

@@ -7,5 +7,5 @@ import picocli.CommandLine.Command;
 @Command(
     name = "image",
     description = "Looks at, checks, converts and compares disk images.",
-    subcommands = {})
+    subcommands = {CheckCommand.class})
 public final class ImageCommand extends CommandGroup {}

@@ -1,0 +1,168 @@
+package dev.cowbell.agent.cli.image;
+
+import dev.cowbell.agent.cli.CommandFailedException;
+import dev.cowbell.agent.cli.CowbellCommand;
+import dev.cowbell.agent.cli.ExitCode;
+import dev.cowbell.agent.cli.JsonOutput;
+import dev.cowbell.agent.cli.OutputFormat;
+import dev.cowbell.qcow2.check.CheckListener;
+import dev.cowbell.qcow2.check.CheckReport;
+import dev.cowbell.qcow2.check.Finding;
+import dev.cowbell.qcow2.check.ImageCheck;
+import dev.cowbell.qcow2.io.ChannelHostFile;
+import dev.cowbell.qcow2.io.HostFile;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.nio.file.Path;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code image check}: as {@code qemu-img check}, its exit codes included. */
+@Command(
+    name = "check",
+    description = {
+      "Checks a qcow2 image; its backing file is not looked at.",
+      "Exit codes: 0 clean, 1 the check failed, 2 corrupt, 3 only leaks."
+    })
+final class CheckCommand extends CowbellCommand {
+
+  /** A badly damaged image has millions of findings. */
+  private static final long MAX_SHOWN = 1000;
+
+  @Mixin private OutputFormat output;
+
+  @Option(
+      names = "-f",
+      paramLabel = "FMT",
+      description = "The image's format; only qcow2 has checks.")
+  private String format = "qcow2";
+
+  @Parameters(paramLabel = "FILE", description = "The image.")
+  private Path file;
+
+  @Override
+  protected ExitCode run() throws IOException, CommandFailedException {
+    if (!format.equals("qcow2")) {
+      throw CommandFailedException.because(
+          ExitCode.FAILED, file + ": the format " + format + " does not support checks");
+    }
+    Findings findings = new Findings();
+    CheckReport report;
+    try (HostFile image = ChannelHostFile.openReadOnly(file)) {
+      report = ImageCheck.run(image, findings);
+    }
+    findings.sayHowManyMore();
+    if (output.isJson()) {
+      printJson(report);
+    } else if (!isQuiet()) {
+      printText(console().out(), report);
+    }
+    return switch (report.verdict()) {
+      case CLEAN -> ExitCode.DONE;
+      case INCOMPLETE -> ExitCode.FAILED;
+      case CORRUPT -> ExitCode.CHECK_CORRUPT;
+      case LEAKS -> ExitCode.CHECK_LEAKS;
+    };
+  }
+
+  /** Nothing but 2 may mean that the image is corrupt. */
+  @Override
+  protected ExitCode exitCodeOf(ExitCode usual) {
+    return usual == ExitCode.INTERRUPTED ? usual : ExitCode.FAILED;
+  }
+
+  private final class Findings implements CheckListener {
+    private long count;
+
+    @Override
+    public void found(Finding finding) {
+      if (++count <= MAX_SHOWN) {
+        console().err().println(finding.description());
+      }
+    }
+
+    @Override
+    public void between() throws IOException {
+      cancellation().check();
+    }
+
+    void sayHowManyMore() {
+      if (count > MAX_SHOWN) {
+        console().err().println("... and " + (count - MAX_SHOWN) + " more findings");
+      }
+    }
+  }
+
+  private void printJson(CheckReport report) throws IOException {
+    JsonOutput.print(
+        console().out(),
+        json -> {
+          json.writeStartObject();
+          json.writeNumberField("image-end-offset", report.imageEndOffset());
+          json.writeNumberField("total-clusters", report.totalClusters());
+          json.writeNumberField("check-errors", report.checkErrors());
+          json.writeStringField("filename", file.toString());
+          json.writeStringField("format", "qcow2");
+          // as qemu-img, which leaves out what is zero
+          String[] names = {
+            "corruptions",
+            "leaks",
+            "allocated-clusters",
+            "fragmented-clusters",
+            "compressed-clusters"
+          };
+          long[] values = {
+            report.corruptions(),
+            report.leaks(),
+            report.allocatedClusters(),
+            report.fragmentedClusters(),
+            report.compressedClusters()
+          };
+          for (int i = 0; i < names.length; i++) {
+            if (values[i] != 0) {
+              json.writeNumberField(names[i], values[i]);
+            }
+          }
+          json.writeEndObject();
+        });
+  }
+
+  private static void printText(PrintStream out, CheckReport report) {
+    if (report.verdict() == CheckReport.Verdict.CLEAN) {
+      out.println("No errors were found on the image.");
+    }
+    if (report.corruptions() > 0) {
+      out.printf(
+          "%n%d errors were found on the image.%n"
+              + "Data may be corrupted, or further writes to the image may corrupt it.%n",
+          report.corruptions());
+    }
+    if (report.leaks() > 0) {
+      out.printf(
+          "%n%d leaked clusters were found on the image.%n"
+              + "This means waste of disk space, but no harm to data.%n",
+          report.leaks());
+    }
+    if (report.checkErrors() > 0) {
+      out.printf("%n%d internal errors have occurred during the check.%n", report.checkErrors());
+    }
+    if (report.totalClusters() != 0 && report.allocatedClusters() != 0) {
+      out.printf(
+          "%d/%d = %s%% allocated, %s%% fragmented, %s%% compressed clusters%n",
+          report.allocatedClusters(),
+          report.totalClusters(),
+          percent(report.allocatedClusters(), report.totalClusters()),
+          percent(report.fragmentedClusters(), report.allocatedClusters()),
+          percent(report.compressedClusters(), report.allocatedClusters()));
+    }
+    out.printf("Image end offset: %d%n", report.imageEndOffset());
+  }
+
+  private static String percent(long part, long whole) {
+    return new BigDecimal(part * 100.0 / whole).setScale(2, RoundingMode.HALF_EVEN).toPlainString();
+  }
+}

@@ -1,0 +1,157 @@
+package dev.cowbell.qcow2.check;
+
+import dev.cowbell.qcow2.format.Geometry;
+import dev.cowbell.qcow2.format.L1Entry;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * Checks all L1 tables, the active one and the snapshots', and through them all L2 tables. Each
+ * table is read once however many others share it, so an image with loops costs no more than any.
+ */
+final class L1Check {
+  private static final int CHUNK = 1 << 20;
+
+  private final ImageReader reader;
+  private final Geometry geometry;
+  private final References references;
+  private final RefcountStructure refcounts;
+  private final Tally tally;
+  private final WeightedRanges tables = new WeightedRanges();
+  private final WeightedRanges tableClusters = new WeightedRanges();
+  private final ReferenceCounts l2Tables = new ReferenceCounts();
+  private final ReferenceCounts activeL2Tables = new ReferenceCounts();
+
+  L1Check(
+      ImageReader reader,
+      Geometry geometry,
+      References references,
+      RefcountStructure refcounts,
+      Tally tally) {
+    this.reader = reader;
+    this.geometry = geometry;
+    this.references = references;
+    this.refcounts = refcounts;
+    this.tally = tally;
+  }
+
+  /** Adds an L1 table; to be called for all of them before {@link #countTables}. */
+  void add(String what, long offset, int entries, boolean active) throws IOException {
+    if (entries == 0) {
+      return;
+    }
+    long length = (long) entries * Geometry.L1_ENTRY_SIZE;
+    tables.add(offset, offset + length, active);
+    if (references.isOutside(offset, length)) {
+      tally.found(new Finding.OutsideFile(what, offset, length, references.fileSize()));
+    } else {
+      long last = (offset + length - 1) >>> geometry.clusterBits();
+      tableClusters.add(offset >>> geometry.clusterBits(), last + 1, active);
+    }
+  }
+
+  /** Counts the references to the L1 tables themselves and to the L2 tables. */
+  void countTables() throws IOException {
+    for (WeightedRanges.Piece piece : tableClusters.pieces()) {
+      references.addClusters(piece.start(), piece.end(), piece.weight());
+    }
+    forEachEntry(this::countL2Table);
+  }
+
+  /**
+   * Checks all L2 tables.
+   *
+   * @param clusters the clusters of the file
+   */
+  void checkL2Tables(L2Check l2Check, long clusters) throws IOException {
+    ByteBuffer table = ByteBuffer.allocate(geometry.clusterSize());
+    for (long first = 0; first < clusters; first += ReferenceCounts.WINDOW) {
+      l2Tables.moveTo(first);
+      activeL2Tables.moveTo(first);
+      forEachEntry(this::collectL2Table);
+      long end = first + ReferenceCounts.WINDOW;
+      for (long at = l2Tables.next(first); at < end; at = l2Tables.next(at + 1)) {
+        long offset = at << geometry.clusterBits();
+        reader.read(offset, table.clear());
+        l2Check.check(table, offset, l2Tables.get(at), activeL2Tables.get(at));
+        tally.between();
+      }
+    }
+  }
+
+  /** What to do with an entry of which so many L1 tables consist. */
+  private interface EntryVisitor {
+    void visit(long word, long hostOffset, WeightedRanges.Piece tables) throws IOException;
+  }
+
+  private void forEachEntry(EntryVisitor visitor) throws IOException {
+    ByteBuffer chunk = ByteBuffer.allocate(CHUNK);
+    for (WeightedRanges.Piece piece : tables.pieces()) {
+      for (long at = piece.start(); at < piece.end() && at < references.fileSize(); ) {
+        chunk.clear().limit((int) Math.min(CHUNK, piece.end() - at));
+        reader.read(at, chunk);
+        for (int i = 0; i < chunk.limit(); i += Geometry.L1_ENTRY_SIZE) {
+          long word = chunk.getLong(i);
+          if (word != 0) {
+            visitor.visit(word, at + i, piece);
+          }
+        }
+        at += chunk.limit();
+        tally.between();
+      }
+    }
+  }
+
+  private void countL2Table(long word, long at, WeightedRanges.Piece piece) throws IOException {
+    long offset = L1Entry.offset(word);
+    L1Entry entry = new L1Entry(word);
+    boolean outside = references.isOutside(offset, geometry.clusterSize());
+    if (tally.isFirstPass()) {
+      if (entry.reserved() != 0) {
+        tally.found(new Finding.ReservedBits(place(at), word));
+      }
+      if (!geometry.isClusterAligned(offset)) {
+        tally.found(new Finding.Unaligned(place(at), offset));
+      }
+      if (outside) {
+        tally.found(
+            new Finding.OutsideFile(
+                "L2 table of the " + place(at),
+                offset,
+                geometry.clusterSize(),
+                references.fileSize()));
+      }
+    }
+    if (!outside) {
+      references.add(offset, geometry.clusterSize(), piece.weight());
+    }
+    long cluster = offset >>> geometry.clusterBits();
+    if (piece.special() > 0
+        && offset != 0
+        && references.counts().contains(cluster)
+        && refcounts.isKnown(cluster)
+        && refcounts.isOne(cluster) != entry.copied()) {
+      tally.found(
+          new Finding.WrongCopiedFlag(
+              "L2 table of the " + place(at), word, refcounts.isOne(cluster)));
+    }
+  }
+
+  private void collectL2Table(long word, long at, WeightedRanges.Piece piece) {
+    long offset = L1Entry.offset(word);
+    long cluster = offset >>> geometry.clusterBits();
+    if (offset != 0
+        && geometry.isClusterAligned(offset)
+        && !references.isOutside(offset, geometry.clusterSize())
+        && l2Tables.contains(cluster)) {
+      l2Tables.add(cluster, piece.weight(), Long.MAX_VALUE);
+      if (piece.special() > 0) {
+        activeL2Tables.add(cluster, piece.special(), Long.MAX_VALUE);
+      }
+    }
+  }
+
+  private static String place(long at) {
+    return "L1 entry at %#x".formatted(at);
+  }
+}
