@@ -17,7 +17,7 @@ public final class CorruptImageException extends ImageException {
   }
 
   @Override
-  public CorruptImageException in(String file) {
-    return new CorruptImageException(file + ": " + getMessage(), this);
+  CorruptImageException withMessage(String message) {
+    return new CorruptImageException(message, this);
   }
 }

@@ -15,7 +15,7 @@ public final class EncryptedImageException extends ImageException {
   }
 
   @Override
-  public EncryptedImageException in(String file) {
-    return new EncryptedImageException(file + ": " + getMessage(), this);
+  EncryptedImageException withMessage(String message) {
+    return new EncryptedImageException(message, this);
   }
 }

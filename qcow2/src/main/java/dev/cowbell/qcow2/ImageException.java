@@ -19,10 +19,15 @@ public abstract class ImageException extends IOException {
   }
 
   /**
-   * The same trouble, its message led by the file it was found in. For code that knows the file;
-   * decoders of single structures don't.
+   * The same trouble, its message led by the file it was found in; this one, if its message is so
+   * already. For code that knows the file; decoders of single structures don't.
    *
    * @param file the name of the image file
    */
-  public abstract ImageException in(String file);
+  public final ImageException in(String file) {
+    return getCause() instanceof ImageException ? this : withMessage(file + ": " + getMessage());
+  }
+
+  /** The same kind of trouble with another message, and this one as its cause. */
+  abstract ImageException withMessage(String message);
 }

@@ -15,7 +15,7 @@ public final class ImageLockedException extends ImageException {
   }
 
   @Override
-  public ImageLockedException in(String file) {
-    return new ImageLockedException(file + ": " + getMessage(), this);
+  ImageLockedException withMessage(String message) {
+    return new ImageLockedException(message, this);
   }
 }

@@ -18,7 +18,7 @@ public final class ReferenceException extends ImageException {
   }
 
   @Override
-  public ReferenceException in(String file) {
-    return new ReferenceException(file + ": " + getMessage(), this);
+  ReferenceException withMessage(String message) {
+    return new ReferenceException(message, this);
   }
 }

@@ -15,7 +15,7 @@ public final class SnapshotNotFoundException extends ImageException {
   }
 
   @Override
-  public SnapshotNotFoundException in(String file) {
-    return new SnapshotNotFoundException(file + ": " + getMessage(), this);
+  SnapshotNotFoundException withMessage(String message) {
+    return new SnapshotNotFoundException(message, this);
   }
 }

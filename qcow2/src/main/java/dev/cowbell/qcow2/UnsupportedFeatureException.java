@@ -15,7 +15,7 @@ public final class UnsupportedFeatureException extends ImageException {
   }
 
   @Override
-  public UnsupportedFeatureException in(String file) {
-    return new UnsupportedFeatureException(file + ": " + getMessage(), this);
+  UnsupportedFeatureException withMessage(String message) {
+    return new UnsupportedFeatureException(message, this);
   }
 }

@@ -88,15 +88,9 @@ public record Header(
    */
   public static Header decode(ByteBuffer cluster)
       throws CorruptImageException, UnsupportedFeatureException {
-    if (MAGIC.get(cluster) != MAGIC_NUMBER) {
-      throw new CorruptImageException(
-          "not a qcow2 image: it starts with %#010x instead of %#010x"
-              .formatted(MAGIC.get(cluster), MAGIC_NUMBER));
-    }
+    int clusterSize = clusterSize(cluster);
     int version = version(cluster);
-    int clusterBits =
-        bounded(CLUSTER_BITS, cluster, Geometry.MIN_CLUSTER_BITS, Geometry.MAX_CLUSTER_BITS);
-    int clusterSize = 1 << clusterBits;
+    int clusterBits = Integer.numberOfTrailingZeros(clusterSize);
     boolean v3 = version >= 3;
     int length = v3 ? bounded(HEADER_LENGTH, cluster, MIN_LENGTH_V3, clusterSize) : LENGTH_V2;
     if (length > cluster.limit()) {
@@ -135,6 +129,26 @@ public record Header(
                 cluster.duplicate().position(COMPRESSION_TYPE.end()),
                 length - COMPRESSION_TYPE.end())
             : Bytes.EMPTY);
+  }
+
+  /**
+   * The bytes of a cluster, and so of what {@link #decode} wants to see.
+   *
+   * @param start the image's first bytes from index 0, at least {@link #LENGTH_V2}
+   * @throws CorruptImageException if it is no qcow2 image or the size is out of bounds
+   */
+  public static int clusterSize(ByteBuffer start) throws CorruptImageException {
+    if (!isQcow2(start)) {
+      throw new CorruptImageException(
+          "not a qcow2 image: it starts with %#010x instead of %#010x"
+              .formatted(MAGIC.get(start), MAGIC_NUMBER));
+    }
+    return 1 << bounded(CLUSTER_BITS, start, Geometry.MIN_CLUSTER_BITS, Geometry.MAX_CLUSTER_BITS);
+  }
+
+  /** Whether a file that starts with these bytes calls itself qcow2. */
+  public static boolean isQcow2(ByteBuffer start) {
+    return MAGIC.get(start) == MAGIC_NUMBER;
   }
 
   /** Puts all fields to index 0 and on of a buffer of at least {@link #headerLength()} bytes. */

@@ -98,6 +98,7 @@ public record L2Entry(long word, long bitmap) {
   /**
    * What the entry says about one subcluster (with standard entries: about the whole cluster).
    *
+   * @param guestCluster the guest offset of the entry's cluster
    * @param subcluster 0 to 31 with extended entries, otherwise 0
    * @throws CorruptImageException if QEMU would answer a read of it with an error
    */
@@ -109,15 +110,16 @@ public record L2Entry(long word, long bitmap) {
       CompressedDescriptor descriptor = CompressedDescriptor.decode(word, geometry);
       return new Mapping.Compressed(descriptor.hostOffset(), descriptor.length());
     }
-    boolean present = rules.holdsCluster(word);
-    int mask = 1 << subcluster;
-    boolean zero = geometry.extendedL2() ? (zeroSubclusters(bitmap) & mask) != 0 : isZero(word);
-    boolean data =
-        geometry.extendedL2() ? (allocatedSubclusters(bitmap) & mask) != 0 : present && !zero;
-    if (zero) {
-      return new Mapping.Zero(present ? OptionalLong.of(offset(word)) : OptionalLong.empty());
+    long within = (long) subcluster * geometry.subclusterSize();
+    OptionalLong host =
+        rules.holdsCluster(word) ? OptionalLong.of(offset(word) + within) : OptionalLong.empty();
+    boolean extended = geometry.extendedL2();
+    if (extended ? (zeroSubclusters(bitmap) >>> subcluster & 1) != 0 : isZero(word)) {
+      return new Mapping.Zero(host);
     }
-    return data ? new Mapping.Data(offset(word)) : Mapping.UNALLOCATED;
+    boolean data =
+        extended ? (allocatedSubclusters(bitmap) >>> subcluster & 1) != 0 : host.isPresent();
+    return data ? new Mapping.Data(host.orElseThrow()) : new Mapping.Unallocated(host);
   }
 
   private static long copiedFlag(boolean copied) {

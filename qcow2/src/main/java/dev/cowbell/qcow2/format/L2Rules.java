@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2.format;
 
 import dev.cowbell.qcow2.CorruptImageException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What decides, besides its bits, what an L2 entry means in one image.
@@ -26,36 +27,45 @@ public record L2Rules(Geometry geometry, int version, boolean dataFile) {
    * @throws CorruptImageException if QEMU would answer the read with an error
    */
   public void check(long word, long bitmap, long guestCluster) throws CorruptImageException {
-    if (L2Entry.isCompressed(word)) {
-      if (dataFile) {
-        throw corrupt("is compressed, which an external data file rules out", guestCluster, word);
-      }
-      return;
+    if (!allows(word, bitmap, guestCluster)) {
+      throw broken(word, bitmap, guestCluster);
     }
-    long offset = L2Entry.offset(word);
+  }
+
+  /** Whether {@link #check} passes; for loops. */
+  public boolean allows(long word, long bitmap, long guestCluster) {
+    return offence(word, bitmap, guestCluster) == null;
+  }
+
+  /** What {@link #check} throws for an entry that it doesn't let pass. */
+  public CorruptImageException broken(long word, long bitmap, long guestCluster) {
+    return new CorruptImageException(
+        "the L2 entry %#018x of guest offset %d %s"
+            .formatted(word, guestCluster, offence(word, bitmap, guestCluster)));
+  }
+
+  private @Nullable String offence(long word, long bitmap, long guestCluster) {
+    if (L2Entry.isCompressed(word)) {
+      return dataFile ? "is compressed, which an external data file rules out" : null;
+    }
     boolean present = holdsCluster(word);
     if (geometry.extendedL2()) {
       int allocated = L2Entry.allocatedSubclusters(bitmap);
       if (present && (allocated & L2Entry.zeroSubclusters(bitmap)) != 0) {
-        throw corrupt("has a subcluster that is both allocated and zero", guestCluster, word);
+        return "has a subcluster that is both allocated and zero";
       }
       if (!present && allocated != 0) {
-        throw corrupt("has allocated subclusters but no host cluster", guestCluster, word);
+        return "has allocated subclusters but no host cluster";
       }
     } else if (version < 3 && L2Entry.isZero(word)) {
-      throw corrupt("has the zero flag, which version 2 does not know", guestCluster, word);
+      return "has the zero flag, which version 2 does not know";
     }
-    if (present && !geometry.isClusterAligned(offset)) {
-      throw corrupt("points to an offset that is not cluster-aligned", guestCluster, word);
+    if (present && !geometry.isClusterAligned(L2Entry.offset(word))) {
+      return "points to an offset that is not cluster-aligned";
     }
-    if (present && dataFile && offset != guestCluster) {
-      throw corrupt(
-          "points elsewhere into the data file than its guest offset", guestCluster, word);
+    if (present && dataFile && L2Entry.offset(word) != guestCluster) {
+      return "points elsewhere into the data file than its guest offset";
     }
-  }
-
-  private static CorruptImageException corrupt(String what, long guestCluster, long word) {
-    return new CorruptImageException(
-        "the L2 entry %#018x of guest offset %d %s".formatted(word, guestCluster, what));
+    return null;
   }
 }

@@ -1,52 +1,115 @@
 package dev.cowbell.qcow2.io;
 
+import dev.cowbell.qcow2.ImageLockedException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import org.jspecify.annotations.Nullable;
 
 /** A file or block device behind a {@link FileChannel}. Never interrupt a thread that uses it. */
 public final class ChannelHostFile implements HostFile {
   private static final int ZEROES = 1 << 20;
+  private static final int S_IFMT = 0xf000;
+  private static final int S_IFREG = 0x8000;
+  private static final int S_IFBLK = 0x6000;
 
   private final String name;
   private final FileChannel channel;
 
-  private ChannelHostFile(String name, FileChannel channel) {
+  /** The same file once more, for locks and holes; where the platform has them. */
+  private final @Nullable NativeFile own;
+
+  private final Object identity;
+
+  private ChannelHostFile(
+      String name, FileChannel channel, @Nullable NativeFile own, @Nullable Object identity) {
     this.name = name;
     this.channel = channel;
+    this.own = own;
+    this.identity = identity == null ? channel : identity;
   }
 
   /** Takes over a channel: closing this closes it. */
   public static ChannelHostFile adopt(String name, FileChannel channel) {
-    return new ChannelHostFile(name, channel);
+    return new ChannelHostFile(name, channel, null, null);
   }
 
-  /** Opens an existing file for reading. */
+  /**
+   * Opens an existing file or block device and holds QEMU's image locks on it until it is closed.
+   *
+   * @throws ImageLockedException if another process uses the file in a way that rules this out
+   */
+  public static ChannelHostFile open(Path path, ImageLock.Use use) throws IOException {
+    if (use.writes()) {
+      return open(path, use, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    }
+    return open(path, use, StandardOpenOption.READ);
+  }
+
+  /** Opens an existing file or block device for reading, with no look at anybody's locks. */
   public static ChannelHostFile openReadOnly(Path path) throws IOException {
-    return open(path, StandardOpenOption.READ);
+    return open(path, ImageLock.Use.READ_UNSAFE);
   }
 
-  /** Opens an existing file for reading and writing. */
+  /** Opens an existing file or block device for reading and writing, with no look at locks. */
   public static ChannelHostFile openWritable(Path path) throws IOException {
-    return open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    return open(path, ImageLock.Use.READ_UNSAFE, StandardOpenOption.READ, StandardOpenOption.WRITE);
   }
 
-  /** Creates a file for reading and writing; it must not exist. */
+  /** Creates a file for reading and writing; it must not exist. Nobody else knows it yet. */
   public static ChannelHostFile createNew(Path path) throws IOException {
-    return open(
-        path, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+    Files.createFile(path);
+    return openWritable(path);
   }
 
-  private static ChannelHostFile open(Path path, OpenOption... options) throws IOException {
-    return new ChannelHostFile(path.toString(), FileChannel.open(path, options));
+  private static ChannelHostFile open(Path path, ImageLock.Use use, OpenOption... options)
+      throws IOException {
+    refuseWhatIsNoFile(path);
+    if (!NativeFile.AVAILABLE) {
+      FileChannel channel = FileChannel.open(path, options);
+      return new ChannelHostFile(path.toString(), channel, null, path.toRealPath());
+    }
+    // The channel is opened through the descriptor, so that locks and data belong to one file even
+    // when its name changes hands in between. Opening by name first gives the better messages.
+    FileChannel.open(path, options).close();
+    NativeFile own = NativeFile.open(path, options.length > 1);
+    try {
+      ImageLock.acquire(own, path.toString(), use);
+      Object key = Files.readAttributes(own.reopenPath(), BasicFileAttributes.class).fileKey();
+      FileChannel channel = FileChannel.open(own.reopenPath(), options);
+      return new ChannelHostFile(path.toString(), channel, own, key);
+    } catch (IOException | RuntimeException e) {
+      own.close();
+      throw e;
+    }
+  }
+
+  /** A FIFO would keep the opener waiting for somebody to write to it; /dev/zero has no end. */
+  private static void refuseWhatIsNoFile(Path path) throws IOException {
+    if (Files.notExists(path)) {
+      throw new NoSuchFileException(path.toString());
+    }
+    int type =
+        NativeFile.AVAILABLE ? (int) Files.getAttribute(path, "unix:mode") & S_IFMT : S_IFREG;
+    if (type != S_IFREG && type != S_IFBLK) {
+      throw new IOException(path + ": neither a regular file nor a block device");
+    }
   }
 
   @Override
   public String name() {
     return name;
+  }
+
+  @Override
+  public Object identity() {
+    return identity;
   }
 
   @Override
@@ -64,6 +127,24 @@ public final class ChannelHostFile implements HostFile {
       }
     }
     return dst.position() - start;
+  }
+
+  @Override
+  public long nextData(long at) throws IOException {
+    if (own == null) {
+      return at;
+    }
+    long data = own.seekData(at);
+    return data < 0 ? size() : data;
+  }
+
+  @Override
+  public long nextHole(long at) throws IOException {
+    if (own == null) {
+      return size();
+    }
+    long hole = own.seekHole(at);
+    return hole < 0 ? size() : hole;
   }
 
   @Override
@@ -88,7 +169,10 @@ public final class ChannelHostFile implements HostFile {
   @Override
   public void punchHole(long at, long length) throws IOException {
     long end = Math.min(at + length, size());
-    ByteBuffer zeroes = ByteBuffer.allocateDirect((int) Math.min(ZEROES, Math.max(0, end - at)));
+    if (at >= end || (own != null && own.punchHole(at, end - at))) {
+      return;
+    }
+    ByteBuffer zeroes = ByteBuffer.allocateDirect((int) Math.min(ZEROES, end - at));
     for (long position = at; position < end; position += zeroes.limit()) {
       zeroes.clear().limit((int) Math.min(zeroes.capacity(), end - position));
       write(position, zeroes);
@@ -102,6 +186,12 @@ public final class ChannelHostFile implements HostFile {
 
   @Override
   public void close() throws IOException {
-    channel.close();
+    try {
+      channel.close();
+    } finally {
+      if (own != null) {
+        own.close();
+      }
+    }
   }
 }

@@ -14,6 +14,11 @@ public interface HostFile extends Closeable {
   /** A name for messages: usually the path. */
   String name();
 
+  /** What tells this file from others: equal for two openings of the same file. */
+  default Object identity() {
+    return this;
+  }
+
   /** The present size in bytes. */
   long size() throws IOException;
 
@@ -23,6 +28,32 @@ public interface HostFile extends Closeable {
    * @return the number of bytes read, 0 when {@code at} is at or behind the end
    */
   int read(long at, ByteBuffer dst) throws IOException;
+
+  /** Reads until {@code dst} is full, with zeroes for what lies behind the file's end. */
+  default void readPadded(long at, ByteBuffer dst) throws IOException {
+    read(at, dst);
+    Zeroes.fill(dst);
+  }
+
+  /**
+   * The first byte at or behind {@code at} that may be something else than zero, or {@link
+   * #size()}. Where the host doesn't tell, {@code at} itself.
+   *
+   * @param at inside the file
+   */
+  default long nextData(long at) throws IOException {
+    return at;
+  }
+
+  /**
+   * The first byte at or behind {@code at} from which on the host knows of zeroes, or {@link
+   * #size()}.
+   *
+   * @param at inside the file
+   */
+  default long nextHole(long at) throws IOException {
+    return size();
+  }
 
   /** Writes all of {@code src}, growing the file when it ends behind the present end. */
   void write(long at, ByteBuffer src) throws IOException;

@@ -1,0 +1,206 @@
+package dev.cowbell.qcow2;
+
+import dev.cowbell.qcow2.format.CryptMethod;
+import dev.cowbell.qcow2.format.Feature;
+import dev.cowbell.qcow2.format.Header;
+import dev.cowbell.qcow2.format.ImageHead;
+import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.map.L2Cache;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Opens an image and what it refers to, layer by layer, each file once, to a bounded depth. */
+final class ChainOpener {
+  static final String QCOW2 = "qcow2";
+  static final String RAW = "raw";
+  private static final int SECTOR = 512;
+
+  /** The most layers of a chain; QEMU has no bound and fails by its stack. */
+  static final int MAX_LAYERS = 200;
+
+  private final OpenOptions options;
+  private final L2Cache cache;
+  private final Set<Object> opened = new HashSet<>();
+
+  ChainOpener(OpenOptions options) {
+    this.options = options;
+    this.cache = new L2Cache(options.l2CacheBytes());
+  }
+
+  /** Opens a qcow2 image; takes over the file also when it fails. */
+  Qcow2Image openImage(HostFile file, boolean alone) throws IOException {
+    Owned owned = new Owned(file);
+    try {
+      noteOpened(file);
+      ImageHead head = readHead(file);
+      checkUsable(head);
+      HostFile data = openData(file, head);
+      owned.dataFile = data.equals(file) ? null : data;
+      owned.backing = openBacking(file, head, alone);
+      return new Qcow2Image(file, head, data, owned.backing, cache);
+    } catch (ImageException e) {
+      owned.close(e);
+      throw e.in(file.name());
+    } catch (IOException | RuntimeException e) {
+      owned.close(e);
+      throw e;
+    }
+  }
+
+  /** What has been opened so far and has to be closed when the rest fails. */
+  private static final class Owned {
+    private final HostFile file;
+    private @Nullable HostFile dataFile;
+    private @Nullable MappedDisk backing;
+
+    private Owned(HostFile file) {
+      this.file = file;
+    }
+
+    private void close(Exception because) {
+      try (HostFile _ = file;
+          HostFile _ = dataFile;
+          MappedDisk _ = backing) {
+        // Closing is all there is to do.
+      } catch (IOException e) {
+        because.addSuppressed(e);
+      }
+    }
+  }
+
+  static ImageHead readHead(HostFile file) throws IOException {
+    ByteBuffer start = ByteBuffer.allocate(SECTOR);
+    file.readPadded(0, start);
+    ByteBuffer cluster = ByteBuffer.allocate(Header.clusterSize(start));
+    file.readPadded(0, cluster);
+    return ImageHead.decode(cluster.flip());
+  }
+
+  private void checkUsable(ImageHead head) throws ImageException {
+    head.header().checkTables();
+    CryptMethod crypt = head.header().cryptMethod();
+    if (crypt != CryptMethod.NONE && options.scope() != OpenOptions.Scope.METADATA) {
+      throw new EncryptedImageException(
+          "the image is encrypted (%s); reading encrypted images is not supported"
+              .formatted(crypt));
+    }
+  }
+
+  /** The file that holds uncompressed guest data: the image itself, mostly. */
+  private HostFile openData(HostFile file, ImageHead head) throws IOException {
+    if (!head.header().features().has(Feature.EXTERNAL_DATA_FILE)
+        || options.scope() == OpenOptions.Scope.METADATA) {
+      return file;
+    }
+    String name =
+        head.dataFile()
+            .orElseThrow(() ->
+                new CorruptImageException(
+                    "guest data is in an external data file, but its name is missing"));
+    return open(
+        new FileReference(
+            FileReference.Role.DATA_FILE,
+            file.name(),
+            ReferenceName.parse(name).filename(),
+            FileReference.Base.WORKING_DIRECTORY));
+  }
+
+  private @Nullable MappedDisk openBacking(HostFile file, ImageHead head, boolean alone)
+      throws IOException {
+    Optional<String> name = head.backingFile();
+    if (name.isEmpty() || alone) {
+      return null;
+    }
+    if (options.scope() != OpenOptions.Scope.CHAIN) {
+      return new LeftOutBacking(file.name());
+    }
+    ReferenceName parsed = ReferenceName.parse(name.get());
+    Optional<String> format = head.backingFormat().or(parsed::format);
+    if (format.isEmpty()) {
+      format = unstatedFormat(name.get());
+    }
+    HostFile backing =
+        open(
+            new FileReference(
+                FileReference.Role.BACKING_FILE, file.name(), parsed.filename(), parsed.base()));
+    return openLayer(backing, format, parsed.alone());
+  }
+
+  /** The format that the options allow where none is stated; empty for a look at the file. */
+  private Optional<String> unstatedFormat(String name) throws ReferenceException {
+    return switch (options.backingFormat()) {
+      case BackingFormat.Assumed(String format) -> Optional.of(format);
+      case BackingFormat.Probed() -> Optional.empty();
+      case BackingFormat.Stated() ->
+          throw new ReferenceException(
+              "the format of the backing file %s is not stated, and is not guessed"
+                  .formatted(Names.quoted(name)));
+    };
+  }
+
+  private MappedDisk openLayer(HostFile file, Optional<String> stated, boolean alone)
+      throws IOException {
+    try {
+      String format = stated.isPresent() ? stated.get() : probe(file);
+      return switch (format) {
+        case QCOW2 -> openImage(file, alone);
+        case RAW, "file", "host_device" -> openRaw(file);
+        default ->
+            throw new UnsupportedFeatureException(
+                "its format is said to be %s; readable as a backing file are qcow2 and raw"
+                    .formatted(Names.quoted(format)));
+      };
+    } catch (ImageException e) {
+      file.close();
+      throw e.in(file.name());
+    } catch (IOException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  private RawDisk openRaw(HostFile file) throws IOException {
+    noteOpened(file);
+    return RawDisk.adopt(file);
+  }
+
+  private static String probe(HostFile file) throws IOException {
+    ByteBuffer start = ByteBuffer.allocate(SECTOR);
+    file.readPadded(0, start);
+    return Header.isQcow2(start) ? QCOW2 : RAW;
+  }
+
+  private HostFile open(FileReference reference) throws IOException {
+    try {
+      return options.references().open(reference);
+    } catch (ImageException e) {
+      throw e;
+    } catch (NoSuchFileException e) {
+      throw unopened(reference, "there is no file " + e.getMessage(), e);
+    } catch (IOException | InvalidPathException e) {
+      throw unopened(reference, String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private static ReferenceException unopened(FileReference reference, String why, Exception e) {
+    return new ReferenceException(
+        "the %s %s can't be opened: %s"
+            .formatted(reference.role(), Names.quoted(reference.filename()), why),
+        e);
+  }
+
+  private void noteOpened(HostFile file) throws ReferenceException {
+    if (!opened.add(file.identity())) {
+      throw new ReferenceException("the backing chain is a loop: it comes back to this file");
+    }
+    if (opened.size() > MAX_LAYERS) {
+      throw new ReferenceException("the backing chain has more than " + MAX_LAYERS + " layers");
+    }
+  }
+}

@@ -1,0 +1,66 @@
+package dev.cowbell.qcow2;
+
+import dev.cowbell.qcow2.io.ImageLock;
+import dev.cowbell.qcow2.map.L2Cache;
+
+/**
+ * How to open an image for reading.
+ *
+ * @param references who opens backing and data files
+ * @param backingFormat what a backing file is when nothing states it
+ * @param scope how much of the image is wanted
+ * @param lock the locks on the image file itself when it is opened by its path
+ * @param l2CacheBytes the bound of memory for L2 tables, of all layers together
+ */
+public record OpenOptions(
+    ReferenceOpener references,
+    BackingFormat backingFormat,
+    Scope scope,
+    ImageLock.Use lock,
+    long l2CacheBytes) {
+
+  /** How much of an image is wanted. */
+  public enum Scope {
+    /** Everything: what the guest sees. */
+    CHAIN,
+    /** The image without its backing file; reading what it doesn't hold is an error. */
+    LAYER,
+    /** The metadata: no backing file, no data file, no data. Works with encrypted images. */
+    METADATA
+  }
+
+  /** Files are locked, references are refused, formats have to be stated. */
+  public static OpenOptions strict() {
+    return new OpenOptions(
+        ReferenceOpener.denyAll(),
+        new BackingFormat.Stated(),
+        Scope.CHAIN,
+        ImageLock.Use.READ,
+        L2Cache.DEFAULT_BYTES);
+  }
+
+  /** Files are locked, references to local files are followed, formats have to be stated. */
+  public static OpenOptions following() {
+    return strict().withReferences(ReferenceOpener.followFiles(ImageLock.Use.READ));
+  }
+
+  public OpenOptions withReferences(ReferenceOpener opener) {
+    return new OpenOptions(opener, backingFormat, scope, lock, l2CacheBytes);
+  }
+
+  public OpenOptions withBackingFormat(BackingFormat format) {
+    return new OpenOptions(references, format, scope, lock, l2CacheBytes);
+  }
+
+  public OpenOptions withScope(Scope wanted) {
+    return new OpenOptions(references, backingFormat, wanted, lock, l2CacheBytes);
+  }
+
+  public OpenOptions withLock(ImageLock.Use use) {
+    return new OpenOptions(references, backingFormat, scope, use, l2CacheBytes);
+  }
+
+  public OpenOptions withL2CacheBytes(long bytes) {
+    return new OpenOptions(references, backingFormat, scope, lock, bytes);
+  }
+}

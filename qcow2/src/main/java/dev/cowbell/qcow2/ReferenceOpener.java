@@ -1,0 +1,36 @@
+package dev.cowbell.qcow2;
+
+import dev.cowbell.qcow2.io.ChannelHostFile;
+import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.ImageLock;
+import java.io.IOException;
+
+/**
+ * The gate that every file must pass which an image names: names in an image are the choice of
+ * whoever made it.
+ */
+@FunctionalInterface
+public interface ReferenceOpener {
+
+  /**
+   * Opens the file for reading; the caller closes it.
+   *
+   * @throws ReferenceException if it may not be opened
+   */
+  HostFile open(FileReference reference) throws IOException;
+
+  /** Opens nothing at all. */
+  static ReferenceOpener denyAll() {
+    return reference -> {
+      throw new ReferenceException(
+          "%s: refers to the %s %s, and following references was not allowed"
+              .formatted(
+                  reference.referrer(), reference.role(), Names.quoted(reference.filename())));
+    };
+  }
+
+  /** Opens whatever file or block device is named, with the given locks. */
+  static ReferenceOpener followFiles(ImageLock.Use use) {
+    return reference -> ChannelHostFile.open(reference.path(), use);
+  }
+}
