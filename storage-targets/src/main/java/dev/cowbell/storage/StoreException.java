@@ -1,6 +1,7 @@
 package dev.cowbell.storage;
 
 import java.io.IOException;
+import java.util.Objects;
 
 /**
  * A store did not do what it was asked. The message is one line: what, which object, what was
@@ -15,5 +16,10 @@ public class StoreException extends IOException {
 
   public StoreException(String message, Throwable cause) {
     super(message, cause);
+  }
+
+  @Override
+  public String getMessage() {
+    return Objects.requireNonNullElse(super.getMessage(), getClass().getSimpleName());
   }
 }

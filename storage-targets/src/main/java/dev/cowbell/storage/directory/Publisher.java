@@ -46,7 +46,7 @@ final class Publisher {
 
   /** Fails if the precondition does not hold as things stand. */
   void check(ObjectKey key, Precondition precondition) throws IOException {
-    check(key, files.find(key), precondition);
+    Precondition.check(precondition, key, files.find(key), files.root().toString());
   }
 
   /** Turns {@code file}, complete but for being synced, into the object {@code key}. */
@@ -56,7 +56,7 @@ final class Publisher {
     ObjectInfo published =
         lock.during(() -> {
           Optional<ObjectInfo> old = files.find(key);
-          check(key, old, precondition);
+          Precondition.check(precondition, key, old, files.root().toString());
           if (old.isPresent()) {
             stampAfter(file, old.get().lastModified());
           }
@@ -115,30 +115,6 @@ final class Publisher {
       }
       return parents;
     });
-  }
-
-  private void check(ObjectKey key, Optional<ObjectInfo> present, Precondition precondition)
-      throws StoreException {
-    switch (precondition) {
-      case Precondition.None _ -> {}
-      case Precondition.IfAbsent _ -> {
-        if (present.isPresent()) {
-          throw new PreconditionFailedException(key + " exists already in " + files.root());
-        }
-      }
-      case Precondition.IfMatch match -> {
-        if (present.isEmpty() || !present.get().etag().equals(match.etag())) {
-          throw new PreconditionFailedException(
-              key
-                  + " in "
-                  + files.root()
-                  + " is "
-                  + present.map(p -> "version " + p.etag()).orElse("absent")
-                  + ", not version "
-                  + match.etag());
-        }
-      }
-    }
   }
 
   private static void stampAfter(UploadFile file, Instant old) throws IOException {
