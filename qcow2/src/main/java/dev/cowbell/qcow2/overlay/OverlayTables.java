@@ -1,0 +1,35 @@
+package dev.cowbell.qcow2.overlay;
+
+import dev.cowbell.qcow2.format.Geometry;
+import java.io.IOException;
+
+/**
+ * What one overlay says of its guest clusters: its L1 and L2 tables, checked against what was
+ * written. Calls may be concurrent.
+ */
+public interface OverlayTables {
+
+  /** A name for messages: usually the object's key. */
+  String name();
+
+  /** The virtual size of the disk in bytes. */
+  long size();
+
+  /** Standard L2 entries only. */
+  Geometry geometry();
+
+  /** The first L1 index from {@code l1Index} on that has an L2 table, or -1 if there is none. */
+  long nextTable(long l1Index);
+
+  /**
+   * Reads the L2 tables of consecutive L1 entries.
+   *
+   * @param dst filled with {@code count} times {@link Geometry#l2Entries()} words, zeroes for L1
+   *     entries without a table
+   * @throws dev.cowbell.qcow2.CorruptImageException if a table is not what was written
+   */
+  void readTables(long firstL1Index, int count, long[] dst) throws IOException;
+
+  /** Where the data frames are read from. */
+  OverlaySource source();
+}
