@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cowbell.agent.schedule;
+
+import org.jspecify.annotations.NullMarked;
