@@ -1,11 +1,13 @@
 package dev.cowbell.qcow2;
 
+import dev.cowbell.bitmaps.ExtentSet;
 import dev.cowbell.qcow2.compress.CompressedClusters;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.SnapshotEntry;
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.map.ChangedExtents;
 import dev.cowbell.qcow2.map.ClusterMap;
 import dev.cowbell.qcow2.map.L2Cache;
 import dev.cowbell.qcow2.snapshot.SnapshotTable;
@@ -123,6 +125,37 @@ public final class Qcow2Image implements MappedDisk {
       throw e.in(file.name());
     }
     return ClusterMap.ofSnapshot(file, head.header(), snapshot, cache);
+  }
+
+  /**
+   * The guest bytes that may differ between two internal snapshots, in whole clusters, found by
+   * their tables alone.
+   */
+  public ExtentSet changes(SnapshotEntry from, SnapshotEntry to) throws IOException {
+    return changes(clusters(from), snapshotSize(from), clusters(to), snapshotSize(to));
+  }
+
+  /** The guest bytes that may differ between an internal snapshot and the active state. */
+  public ExtentSet changesSince(SnapshotEntry from) throws IOException {
+    return changes(clusters(from), snapshotSize(from), clusters(), size());
+  }
+
+  private ExtentSet changes(ClusterMap from, long fromSize, ClusterMap to, long toSize)
+      throws IOException {
+    try {
+      return ChangedExtents.between(from, fromSize, to, toSize, backing != null);
+    } catch (ImageException e) {
+      throw e.in(file.name());
+    }
+  }
+
+  /** The guest bytes that this image decides by itself, not its backing file. */
+  public ExtentSet allocated() throws IOException {
+    try {
+      return ChangedExtents.allocated(clusters(), size());
+    } catch (ImageException e) {
+      throw e.in(file.name());
+    }
   }
 
   @Override
