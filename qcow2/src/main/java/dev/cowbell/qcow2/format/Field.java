@@ -11,19 +11,19 @@ import java.nio.ByteBuffer;
  */
 public record Field(String name, int offset, int width) {
 
-  static Field u8(String name, int offset) {
+  public static Field u8(String name, int offset) {
     return new Field(name, offset, 1);
   }
 
-  static Field u16(String name, int offset) {
+  public static Field u16(String name, int offset) {
     return new Field(name, offset, 2);
   }
 
-  static Field u32(String name, int offset) {
+  public static Field u32(String name, int offset) {
     return new Field(name, offset, 4);
   }
 
-  static Field u64(String name, int offset) {
+  public static Field u64(String name, int offset) {
     return new Field(name, offset, 8);
   }
 
