@@ -101,9 +101,9 @@ public final class DirtyBitmap {
    * @throws IndexOutOfBoundsException if the range is not inside the disk
    */
   public void set(long offset, long length) {
-    checkRange(offset, length);
+    long end = endGranule(offset, length);
     if (length > 0) {
-      bits.set(offset >>> granularityBits, ((offset + length - 1) >>> granularityBits) + 1);
+      bits.set(offset >>> granularityBits, end);
     }
   }
 
@@ -140,19 +140,43 @@ public final class DirtyBitmap {
   }
 
   public boolean isClean() {
-    return bits.nextSet(0) == bits.length();
+    return bits.nextSet(0, bits.length()) == bits.length();
   }
 
   /** The first dirty byte at or behind {@code from}, or the disk's size if there is none. */
   public long nextDirty(long from) {
     checkRange(from, 0);
-    return from == size ? size : Math.max(from, offsetOf(bits.nextSet(from >>> granularityBits)));
+    return from == size
+        ? size
+        : Math.max(from, offsetOf(bits.nextSet(from >>> granularityBits, bits.length())));
   }
 
   /** The first clean byte at or behind {@code from}, or the disk's size if there is none. */
   public long nextClean(long from) {
     checkRange(from, 0);
-    return from == size ? size : Math.max(from, offsetOf(bits.nextClear(from >>> granularityBits)));
+    return from == size
+        ? size
+        : Math.max(from, offsetOf(bits.nextClear(from >>> granularityBits, bits.length())));
+  }
+
+  /** Whether any granule that the range touches is dirty. */
+  public boolean anyDirty(long offset, long length) {
+    long end = endGranule(offset, length);
+    return length > 0 && bits.nextSet(offset >>> granularityBits, end) < end;
+  }
+
+  /** Whether every granule that the range touches is dirty. */
+  public boolean allDirty(long offset, long length) {
+    long end = endGranule(offset, length);
+    return length == 0 || bits.nextClear(offset >>> granularityBits, end) == end;
+  }
+
+  /** The granule behind the last one that a range touches. */
+  private long endGranule(long offset, long length) {
+    checkRange(offset, length);
+    return length == 0
+        ? offset >>> granularityBits
+        : ((offset + length - 1) >>> granularityBits) + 1;
   }
 
   private long offsetOf(long granule) {

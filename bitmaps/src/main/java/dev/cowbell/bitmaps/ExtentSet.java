@@ -75,6 +75,16 @@ public final class ExtentSet implements Iterable<Run> {
     return at >= 0 ? (at & 1) == 0 : ((-at - 1) & 1) == 1;
   }
 
+  /** Whether any byte of {@code [offset, offset + length)} is in the set; length is at least 1. */
+  public boolean intersects(long offset, long length) {
+    if (contains(offset)) {
+      return true;
+    }
+    int at = Arrays.binarySearch(bounds, offset);
+    int next = at >= 0 ? at + 1 : -at - 1;
+    return next < bounds.length && bounds[next] - offset < length;
+  }
+
   /** Hands out every run in order, without an object for each. */
   public void forEachRun(RunConsumer consumer) {
     for (int i = 0; i < bounds.length; i += 2) {

@@ -122,20 +122,20 @@ final class SparseBits {
     words[word] = value ? words[word] | mask : words[word] & ~mask;
   }
 
-  /** The first one at or behind {@code from}, or the length. */
-  long nextSet(long from) {
-    return next(from, 0L);
+  /** The first one at or behind {@code from} and before {@code limit}, or the limit. */
+  long nextSet(long from, long limit) {
+    return next(from, limit, 0L);
   }
 
-  /** The first zero at or behind {@code from}, or the length. */
-  long nextClear(long from) {
-    return next(from, -1L);
+  /** The first zero at or behind {@code from} and before {@code limit}, or the limit. */
+  long nextClear(long from, long limit) {
+    return next(from, limit, -1L);
   }
 
   /** The first bit that differs from {@code skipped}: 0 looks for ones, −1 for zeroes. */
-  private long next(long from, long skipped) {
+  private long next(long from, long limit, long skipped) {
     long at = from;
-    while (at < length) {
+    while (at < limit) {
       int index = (int) (at >>> CHUNK_SHIFT);
       long base = (long) index << CHUNK_SHIFT;
       long[] chunk = chunks[index];
@@ -151,12 +151,12 @@ final class SparseBits {
         }
         if (found != 0) {
           return Math.min(
-              length, base + (long) word * Long.SIZE + Long.numberOfTrailingZeros(found));
+              limit, base + (long) word * Long.SIZE + Long.numberOfTrailingZeros(found));
         }
       }
       at = base + CHUNK_BITS;
     }
-    return length;
+    return limit;
   }
 
   long cardinality() {

@@ -185,5 +185,10 @@ class DirtyBitmapTest {
     assertThat(bitmap.dirtyBytes()).isEqualTo(extents.totalLength());
     long at = bitmap.size() / 3;
     assertThat(bitmap.isDirty(at)).isEqualTo(extents.contains(at));
+    long length = bitmap.size() / 7;
+    ExtentSet part = extents.clip(at, length);
+    assertThat(bitmap.toExtents(at, length)).isEqualTo(part);
+    assertThat(bitmap.anyDirty(at, length)).isEqualTo(!part.isEmpty());
+    assertThat(bitmap.allDirty(at, length)).isEqualTo(part.totalLength() == length);
   }
 }

@@ -75,6 +75,9 @@ class ExtentSetTest {
       clipped.set(from, from + length);
       clipped.and(a);
       assertSame(x.clip(from, length), clipped);
+      if (length > 0) {
+        assertThat(x.intersects(from, length)).isEqualTo(!clipped.isEmpty());
+      }
 
       int granularity = 1 << random.nextInt(6);
       BitSet aligned = new BitSet();

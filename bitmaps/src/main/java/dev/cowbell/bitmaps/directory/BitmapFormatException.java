@@ -6,7 +6,15 @@ import java.io.IOException;
 public final class BitmapFormatException extends IOException {
   private static final long serialVersionUID = 1L;
 
+  private final String message;
+
   public BitmapFormatException(String message) {
     super(message);
+    this.message = message;
+  }
+
+  @Override
+  public String getMessage() {
+    return message;
   }
 }

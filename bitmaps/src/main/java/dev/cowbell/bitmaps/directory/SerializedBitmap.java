@@ -64,10 +64,10 @@ public final class SerializedBitmap {
   public static Form formOf(DirtyBitmap bitmap, int index, int clusterBits) {
     long start = start(bitmap, index, clusterBits);
     long end = end(bitmap, index, clusterBits);
-    if (bitmap.nextDirty(start) >= end) {
+    if (!bitmap.anyDirty(start, end - start)) {
       return Form.ZEROES;
     }
-    return bitmap.nextClean(start) >= end ? Form.ONES : Form.DATA;
+    return bitmap.allDirty(start, end - start) ? Form.ONES : Form.DATA;
   }
 
   /** Fills {@code cluster}, one cluster from position to limit, with part {@code index}. */

@@ -1,0 +1,245 @@
+package dev.cowbell.qcow2.refcount;
+
+import dev.cowbell.bitmaps.ExtentSet;
+import dev.cowbell.qcow2.UnsupportedFeatureException;
+import dev.cowbell.qcow2.format.Geometry;
+import dev.cowbell.qcow2.format.RefcountWidth;
+import dev.cowbell.qcow2.io.HostFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * How often each host cluster is referred to (specification: "Host cluster management"). Changes
+ * stay in memory until {@link #writeBack}; blocks and a larger table are made when a cluster needs
+ * them. Clusters are named by their index, host offset divided by cluster size.
+ */
+final class Refcounts {
+
+  /** Host offsets have 56 bits in every table of an image. */
+  private static final long MAX_OFFSET = 1L << 56;
+
+  private final HostFile file;
+  private final HeadWriter head;
+  private final MetadataGuard guard;
+  private final Geometry geometry;
+  private final RefcountWidth width;
+  private final RefcountTable table;
+  private final MetadataCache blocks;
+
+  Refcounts(HostFile file, HeadWriter head, MetadataGuard guard) throws IOException {
+    this.file = file;
+    this.head = head;
+    this.guard = guard;
+    this.geometry = head.head().header().geometry();
+    this.width = geometry.refcountWidth();
+    this.table = RefcountTable.read(file, head.head().header());
+    this.blocks = new MetadataCache(file, geometry.clusterSize(), MetadataCache.DEFAULT_BYTES);
+    guardOwnPlaces();
+  }
+
+  /** The cache of refcount blocks, for others to depend on. */
+  MetadataCache blocks() {
+    return blocks;
+  }
+
+  /** The refcount of a cluster; an unsigned 64-bit number beyond 2^63 − 1 comes out negative. */
+  long get(long cluster) throws IOException {
+    long block = table.block(blockOf(cluster));
+    return block == 0 ? 0 : width.get(load(block), indexInBlock(cluster));
+  }
+
+  /** The first cluster behind {@code from} whose refcount is not 0, or {@code limit}. */
+  long nextUsed(long from, long limit) throws IOException {
+    return scan(from, limit, false);
+  }
+
+  /** The first cluster at or behind {@code from} whose refcount is 0. */
+  long nextFree(long from) throws IOException {
+    return scan(from, Long.MAX_VALUE, true);
+  }
+
+  private long scan(long from, long limit, boolean free) throws IOException {
+    long at = from;
+    while (at < limit) {
+      long end = Math.min(limit, (blockOf(at) + 1) << geometry.refcountBlockBits());
+      long block = table.block(blockOf(at));
+      if (block == 0) {
+        if (free) {
+          return at;
+        }
+        // Behind the last block there is nothing in use.
+        if (blockOf(at) >= table.length()) {
+          return limit;
+        }
+        at = end;
+        continue;
+      }
+      ByteBuffer bytes = load(block);
+      for (; at < end; at++) {
+        if ((width.get(bytes, indexInBlock(at)) == 0) == free) {
+          return at;
+        }
+      }
+    }
+    return limit;
+  }
+
+  /**
+   * The first cluster that the last refcount blocks describe, some {@code bytes} of blocks back.
+   */
+  long startOfLastBlocks(int bytes) {
+    long back = Math.max(1, bytes >>> geometry.clusterBits());
+    return Math.max(0, table.lastBlock() + 1 - back) << geometry.refcountBlockBits();
+  }
+
+  /**
+   * Makes sure that refcount blocks describe a range of free clusters. New blocks take its first
+   * clusters: so each is described by itself or by a block before it in the table.
+   *
+   * @return whether clusters were taken: the search for free ones starts over
+   */
+  boolean describe(long cluster, long count) throws IOException {
+    if (cluster + count > MAX_OFFSET >>> geometry.clusterBits()) {
+      throw new UnsupportedFeatureException(
+          "the image would grow behind 2^56 bytes: " + cluster + " clusters are in use");
+    }
+    long last = blockOf(cluster + count - 1);
+    if (last >= table.length()) {
+      growTable(last + 1);
+      return true;
+    }
+    long next = cluster;
+    for (long index = blockOf(cluster); index <= last; index++) {
+      if (table.block(index) == 0) {
+        long offset = next << geometry.clusterBits();
+        guard.checkFree(offset, geometry.clusterSize());
+        blocks.create(offset);
+        table.set((int) index, offset);
+        guard.addRefcountStructure(offset, geometry.clusterSize());
+        next++;
+      }
+    }
+    for (long taken = cluster; taken < next; taken++) {
+      set(taken, 1);
+    }
+    return next > cluster;
+  }
+
+  /** Sets the refcount of a cluster that a block describes. */
+  void set(long cluster, long refcount) throws IOException {
+    long block = table.block(blockOf(cluster));
+    ByteBuffer bytes = load(block);
+    blocks.markDirty(block);
+    width.set(bytes, indexInBlock(cluster), refcount);
+  }
+
+  /**
+   * Writes all changes to the file. New blocks are flushed before the table refers to them; changed
+   * refcounts are not flushed.
+   */
+  void writeBack() throws IOException {
+    blocks.writeBack();
+    if (table.isChanged()) {
+      file.flush();
+      table.writeBack();
+    }
+  }
+
+  /**
+   * Moves the table behind everything it could describe so far, together with the blocks that
+   * describe it there. Durable when this returns; the old table's clusters are free then.
+   */
+  private void growTable(long minLength) throws IOException {
+    long clusters = tableClustersFor(minLength);
+    long start = (long) table.length() << geometry.refcountBlockBits();
+    long newBlocks = 1;
+    while (newBlocks << geometry.refcountBlockBits() < newBlocks + clusters) {
+      newBlocks++;
+      clusters = Math.max(clusters, tableClustersFor(table.length() + newBlocks));
+    }
+    long bytes = clusters << geometry.clusterBits();
+    if (bytes > Geometry.MAX_REFCOUNT_TABLE_BYTES) {
+      throw new UnsupportedFeatureException(
+          "the refcount table would need %d bytes, allowed are %d; use larger clusters or narrower refcounts"
+              .formatted(bytes, Geometry.MAX_REFCOUNT_TABLE_BYTES));
+    }
+    guard.checkFree(
+        start << geometry.clusterBits(), (newBlocks + clusters) << geometry.clusterBits());
+    writeBack();
+
+    long oldOffset = table.offset();
+    long oldClusters = table.size() >>> geometry.clusterBits();
+    int oldLength = table.length();
+    long newOffset = (start + newBlocks) << geometry.clusterBits();
+    for (int i = 0; i < newBlocks; i++) {
+      ByteBuffer block = blocks.create((start + i) << geometry.clusterBits());
+      long first = (long) i << geometry.refcountBlockBits();
+      long used = Math.min(newBlocks + clusters - first, geometry.refcountBlockEntries());
+      for (int j = 0; j < used; j++) {
+        width.set(block, j, 1);
+      }
+    }
+    blocks.writeBack();
+    table.move(newOffset, Math.toIntExact(bytes / RefcountTable.ENTRY_SIZE));
+    for (int i = 0; i < newBlocks; i++) {
+      table.set(oldLength + i, (start + i) << geometry.clusterBits());
+    }
+    table.writeBack();
+    file.flush();
+    head.setRefcountTable(newOffset, clusters);
+    file.flush();
+    guard.addRefcountStructure(
+        start << geometry.clusterBits(), (newBlocks + clusters) << geometry.clusterBits());
+    for (long i = 0; i < oldClusters; i++) {
+      release((oldOffset >>> geometry.clusterBits()) + i);
+    }
+  }
+
+  private long tableClustersFor(long entries) {
+    long needed = geometry.clustersFor(entries * RefcountTable.ENTRY_SIZE);
+    long present = table.size() >>> geometry.clusterBits();
+    long comfortable = Math.max(needed, (present * 3 + 1) / 2);
+    return Math.min(
+        comfortable,
+        Math.max(needed, Geometry.MAX_REFCOUNT_TABLE_BYTES >>> geometry.clusterBits()));
+  }
+
+  /**
+   * Takes one reference away.
+   *
+   * @return whether the cluster is free now; a cluster that was free already is left alone
+   */
+  boolean release(long cluster) throws IOException {
+    long refcount = get(cluster);
+    if (refcount <= 0) {
+      return false;
+    }
+    set(cluster, refcount - 1);
+    return refcount == 1;
+  }
+
+  private ByteBuffer load(long block) throws IOException {
+    guard.checkRefcountBlock(block);
+    return blocks.get(block);
+  }
+
+  private long blockOf(long cluster) {
+    return cluster >>> geometry.refcountBlockBits();
+  }
+
+  private int indexInBlock(long cluster) {
+    return (int) (cluster & (geometry.refcountBlockEntries() - 1));
+  }
+
+  /** Tells the guard where the table and all blocks are. */
+  private void guardOwnPlaces() throws IOException {
+    ExtentSet.Builder places = ExtentSet.builder().add(table.offset(), table.size());
+    for (int i = 0; i <= table.lastBlock(); i++) {
+      long block = table.block(i);
+      if (block != 0) {
+        places.add(block, geometry.clusterSize());
+      }
+    }
+    guard.addRefcountStructures(places.build());
+  }
+}
