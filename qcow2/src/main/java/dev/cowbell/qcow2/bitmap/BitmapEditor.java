@@ -9,16 +9,22 @@ import dev.cowbell.bitmaps.directory.BitmapLimits;
 import dev.cowbell.bitmaps.directory.BitmapTable;
 import dev.cowbell.bitmaps.directory.BitmapsExtension;
 import dev.cowbell.bitmaps.directory.SerializedBitmap;
+import dev.cowbell.qcow2.BitmapNotFoundException;
+import dev.cowbell.qcow2.BitmapRefusedException;
 import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.ImageException;
+import dev.cowbell.qcow2.ImageLockedException;
 import dev.cowbell.qcow2.format.Bytes;
 import dev.cowbell.qcow2.format.Header;
+import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.ImageLock;
 import dev.cowbell.qcow2.refcount.ClusterAllocator;
 import dev.cowbell.qcow2.refcount.HeadWriter;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -54,16 +60,21 @@ public final class BitmapEditor implements Closeable {
   private Optional<BitmapsExtension> extension;
   private boolean changed;
   private boolean unflushed;
+
+  /** The file, if closing is ours to do. */
+  private @Nullable HostFile owned;
+
   private @Nullable String failure;
 
-  private BitmapEditor(HostFile file, HeadWriter head) throws IOException {
+  private BitmapEditor(HostFile file, HeadWriter head, ClusterAllocator allocator)
+      throws IOException {
     this.file = file;
     this.head = head;
     this.header = head.head().header();
-    this.allocator = ClusterAllocator.open(file, head);
+    this.allocator = allocator;
     this.reader = new BitmapReader(file, header);
     this.writer = new BitmapWriter(file, header.geometry(), allocator);
-    this.extension = BitmapReader.extension(head.head());
+    this.extension = reader.extension(head.head());
     if (extension.isPresent()) {
       for (BitmapEntry entry : reader.directory(extension.get()).entries()) {
         bitmaps.put(entry.name(), new EditedBitmap(entry));
@@ -78,7 +89,31 @@ public final class BitmapEditor implements Closeable {
    * @throws ImageException if the image is damaged or marked dirty or corrupt
    */
   public static BitmapEditor open(HostFile file) throws IOException {
-    return new BitmapEditor(file, HeadWriter.open(file));
+    HeadWriter head = HeadWriter.open(file);
+    ClusterAllocator allocator;
+    try {
+      allocator = ClusterAllocator.open(file, head);
+    } catch (ImageException e) {
+      throw e.in(file.name());
+    }
+    return new BitmapEditor(file, head, allocator);
+  }
+
+  /**
+   * Opens a file, with QEMU's locks for writing, and starts editing. Closing the editor closes it.
+   *
+   * @throws ImageLockedException if another program, such as a running VM, uses the image
+   */
+  public static BitmapEditor open(Path path) throws IOException {
+    HostFile file = ChannelHostFile.open(path, ImageLock.Use.WRITE);
+    try {
+      BitmapEditor editor = open(file);
+      editor.owned = file;
+      return editor;
+    } catch (IOException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
   }
 
   /** The disk's size in bytes. */
@@ -123,26 +158,31 @@ public final class BitmapEditor implements Closeable {
   private void checkAddable(String name, int granularityBits) throws IOException {
     requireUsable();
     if (header.version() < 3) {
-      throw new BitmapRefusedException("an image of version 2 can't hold bitmaps");
+      throw refused("an image of version 2 can't hold bitmaps", null);
     }
     int nameSize = name.getBytes(StandardCharsets.UTF_8).length;
     if (name.isEmpty() || nameSize > BitmapLimits.MAX_NAME_SIZE || name.indexOf('\0') >= 0) {
-      throw new BitmapRefusedException(
+      throw refused(
           "a bitmap's name has 1 to %d bytes and no NUL; this one has %d"
-              .formatted(BitmapLimits.MAX_NAME_SIZE, nameSize));
+              .formatted(BitmapLimits.MAX_NAME_SIZE, nameSize),
+          null);
     }
     if (bitmaps.containsKey(name)) {
-      throw new BitmapRefusedException("there is a bitmap '" + name + "' already");
+      throw refused("there is a bitmap '" + name + "' already", null);
     }
     if (bitmaps.size() == BitmapLimits.MAX_BITMAPS) {
-      throw new BitmapRefusedException(
-          "the image has %d bitmaps; more are not possible".formatted(bitmaps.size()));
+      throw refused(
+          "the image has %d bitmaps; more are not possible".formatted(bitmaps.size()), null);
     }
     try {
       SerializedBitmap.checkStorable(diskSize(), granularityBits, header.clusterBits());
     } catch (BitmapFormatException e) {
-      throw new BitmapRefusedException(e.getMessage(), e);
+      throw refused(e.getMessage(), e);
     }
+  }
+
+  private BitmapRefusedException refused(String message, @Nullable Throwable cause) {
+    return new BitmapRefusedException(file.name() + ": " + message, cause);
   }
 
   /** Removes a bitmap, whatever state it is in. */
@@ -200,7 +240,7 @@ public final class BitmapEditor implements Closeable {
     requireUsable();
     EditedBitmap bitmap = bitmaps.get(name);
     if (bitmap == null) {
-      throw new BitmapNotFoundException("there is no bitmap '" + name + "'");
+      throw new BitmapNotFoundException(file.name() + ": there is no bitmap '" + name + "'");
     }
     return bitmap;
   }
@@ -208,7 +248,7 @@ public final class BitmapEditor implements Closeable {
   private EditedBitmap usable(String name) throws IOException {
     EditedBitmap bitmap = existing(name);
     if (bitmap.inUse()) {
-      throw PersistentBitmaps.inUse(name);
+      throw PersistentBitmaps.inUse(file.name(), name);
     }
     return bitmap;
   }
@@ -255,7 +295,7 @@ public final class BitmapEditor implements Closeable {
     try {
       directory.check(diskSize(), header.clusterBits());
     } catch (BitmapFormatException e) {
-      throw new BitmapRefusedException(e.getMessage(), e);
+      throw refused(e.getMessage(), e);
     }
     return directory.entries().isEmpty() ? Optional.empty() : Optional.of(writer.write(directory));
   }
@@ -326,9 +366,11 @@ public final class BitmapEditor implements Closeable {
   /** Flushes what commits left to be flushed. Edits that were not committed are forgotten. */
   @Override
   public void close() throws IOException {
-    if (unflushed) {
-      unflushed = false;
-      file.flush();
+    try (HostFile _ = owned) {
+      if (unflushed) {
+        unflushed = false;
+        file.flush();
+      }
     }
   }
 }

@@ -16,6 +16,7 @@ import dev.cowbell.qcow2.io.HostFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads directories, tables and bits. Unlike QEMU it does not take for zero what lies behind the
@@ -34,7 +35,7 @@ final class BitmapReader {
   }
 
   /** The extension that is in force, if there is one. */
-  static Optional<BitmapsExtension> extension(ImageHead head) throws CorruptImageException {
+  Optional<BitmapsExtension> extension(ImageHead head) throws CorruptImageException {
     Optional<HeaderExtension.Bitmaps> found = head.extension(HeaderExtension.Bitmaps.class);
     if (found.isEmpty() || !head.header().features().has(Feature.BITMAPS)) {
       return Optional.empty();
@@ -43,7 +44,7 @@ final class BitmapReader {
       return Optional.of(
           BitmapsExtension.decode(found.get().payload().buffer(), head.header().clusterBits()));
     } catch (BitmapFormatException e) {
-      throw new CorruptImageException(e.getMessage(), e);
+      throw corrupt(e.getMessage(), e);
     }
   }
 
@@ -56,8 +57,12 @@ final class BitmapReader {
       directory.check(header.diskSize(), header.clusterBits());
       return directory;
     } catch (BitmapFormatException e) {
-      throw new CorruptImageException(e.getMessage(), e);
+      throw corrupt(e.getMessage(), e);
     }
+  }
+
+  private CorruptImageException corrupt(String message, @Nullable Throwable cause) {
+    return new CorruptImageException(file.name() + ": " + message, cause);
   }
 
   /** Reads and checks a bitmap's whole table: 8 MiB at most. */
@@ -74,7 +79,7 @@ final class BitmapReader {
     try {
       return BitmapTable.decode(bytes, header.clusterBits());
     } catch (BitmapFormatException e) {
-      throw new CorruptImageException("bitmap '" + entry.name() + "': " + e.getMessage(), e);
+      throw corrupt("bitmap '" + entry.name() + "': " + e.getMessage(), e);
     }
   }
 
@@ -131,17 +136,19 @@ final class BitmapReader {
       clusters += table.dataOffset(i) == 0 ? 0 : 1;
     }
     if (clusters << header.clusterBits() > file.size()) {
-      throw new CorruptImageException(
+      throw corrupt(
           "%s takes %d clusters; the file has only %d bytes"
-              .formatted(dataOf(entry), clusters, file.size()));
+              .formatted(dataOf(entry), clusters, file.size()),
+          null);
     }
   }
 
   private ByteBuffer read(String what, long offset, int length) throws IOException {
     if (offset > file.size() - length) {
-      throw new CorruptImageException(
+      throw corrupt(
           "%s lies at %d, %d bytes long; the file ends at %d"
-              .formatted(what, offset, length, file.size()));
+              .formatted(what, offset, length, file.size()),
+          null);
     }
     ByteBuffer bytes = ByteBuffer.allocate(length);
     file.read(offset, bytes);

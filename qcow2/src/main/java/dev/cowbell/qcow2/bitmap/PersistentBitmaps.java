@@ -4,6 +4,8 @@ import dev.cowbell.bitmaps.DirtyBitmap;
 import dev.cowbell.bitmaps.directory.BitmapDirectory;
 import dev.cowbell.bitmaps.directory.BitmapEntry;
 import dev.cowbell.bitmaps.directory.BitmapsExtension;
+import dev.cowbell.qcow2.BitmapNotFoundException;
+import dev.cowbell.qcow2.BitmapRefusedException;
 import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.HeaderExtension;
@@ -19,13 +21,19 @@ import java.util.Optional;
  */
 public final class PersistentBitmaps {
 
+  private final String fileName;
   private final BitmapReader reader;
   private final BitmapDirectory directory;
   private final long diskSize;
   private final List<String> warnings;
 
   private PersistentBitmaps(
-      BitmapReader reader, BitmapDirectory directory, long diskSize, List<String> warnings) {
+      String fileName,
+      BitmapReader reader,
+      BitmapDirectory directory,
+      long diskSize,
+      List<String> warnings) {
+    this.fileName = fileName;
     this.reader = reader;
     this.directory = directory;
     this.diskSize = diskSize;
@@ -39,12 +47,13 @@ public final class PersistentBitmaps {
    */
   public static PersistentBitmaps read(HostFile file, ImageHead head) throws IOException {
     BitmapReader reader = new BitmapReader(file, head.header());
-    Optional<BitmapsExtension> extension = BitmapReader.extension(head);
+    Optional<BitmapsExtension> extension = reader.extension(head);
     BitmapDirectory directory =
         extension.isPresent() ? reader.directory(extension.get()) : BitmapDirectory.EMPTY;
     boolean ignored =
         extension.isEmpty() && head.extension(HeaderExtension.Bitmaps.class).isPresent();
     return new PersistentBitmaps(
+        file.name(),
         reader,
         directory,
         head.header().diskSize(),
@@ -100,18 +109,17 @@ public final class PersistentBitmaps {
   private BitmapEntry usable(String name) throws IOException {
     Optional<BitmapEntry> entry = directory.find(name);
     if (entry.isEmpty()) {
-      throw new BitmapNotFoundException("there is no bitmap '" + name + "'");
+      throw new BitmapNotFoundException(fileName + ": there is no bitmap '" + name + "'");
     }
     if (entry.get().inUse()) {
-      throw inUse(name);
+      throw inUse(fileName, name);
     }
     return entry.get();
   }
 
-  static BitmapRefusedException inUse(String name) {
+  static BitmapRefusedException inUse(String fileName, String name) {
     return new BitmapRefusedException(
-        "bitmap '"
-            + name
-            + "' was not saved after its last use, or is in use; it can only be removed");
+        "%s: bitmap '%s' was not saved after its last use, or is in use; it can only be removed"
+            .formatted(fileName, name));
   }
 }

@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2.refcount;
 
 import dev.cowbell.qcow2.CorruptImageException;
+import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.format.Bytes;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.FeatureBits;
@@ -33,19 +34,7 @@ public final class HeadWriter {
 
   /** Reads and checks an image's head. */
   public static HeadWriter open(HostFile file) throws IOException {
-    int size = 1 << 16;
-    ByteBuffer first = read(file, size);
-    long clusterBits = Header.CLUSTER_BITS.get(first);
-    if (clusterBits > 16 && clusterBits <= 21) {
-      first = read(file, 1 << clusterBits);
-    }
-    return new HeadWriter(file, ImageHead.decode(first));
-  }
-
-  private static ByteBuffer read(HostFile file, int size) throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate(size);
-    file.read(0, bytes);
-    return bytes.clear();
+    return new HeadWriter(file, Qcow2Image.readHead(file));
   }
 
   /** The head as the last write left it. */
@@ -183,7 +172,7 @@ public final class HeadWriter {
       // The list ends at the name, without a mark: the whole head can only change at once.
       file.write(0, longer.encode());
       file.flush();
-      head = open(file).head();
+      head = Qcow2Image.readHead(file);
       return;
     }
     ByteBuffer encoded = encode(List.of(added));

@@ -1,6 +1,5 @@
-package dev.cowbell.qcow2.bitmap;
+package dev.cowbell.qcow2;
 
-import dev.cowbell.qcow2.ImageException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,16 +9,16 @@ import org.jspecify.annotations.Nullable;
 public final class BitmapRefusedException extends ImageException {
   private static final long serialVersionUID = 1L;
 
-  BitmapRefusedException(String message) {
-    this(message, null);
+  public BitmapRefusedException(String message) {
+    super(message);
   }
 
-  BitmapRefusedException(String message, @Nullable Throwable cause) {
+  public BitmapRefusedException(String message, @Nullable Throwable cause) {
     super(message, cause);
   }
 
   @Override
-  public BitmapRefusedException in(String file) {
-    return new BitmapRefusedException(file + ": " + getMessage(), this);
+  BitmapRefusedException withMessage(String message) {
+    return new BitmapRefusedException(message, this);
   }
 }
