@@ -22,13 +22,14 @@ public interface OverlayTables {
   long nextTable(long l1Index);
 
   /**
-   * Reads the L2 tables of consecutive L1 entries.
+   * Reads the L2 entries of consecutive guest clusters.
    *
-   * @param dst filled with {@code count} times {@link Geometry#l2Entries()} words, zeroes for L1
-   *     entries without a table
+   * @param firstCluster a guest offset divided by the cluster size
+   * @param count how many, 0 to {@code dst.length}; they may span tables and end behind the disk
+   * @param dst filled from index 0 on, with zeroes where there is no table
    * @throws dev.cowbell.qcow2.CorruptImageException if a table is not what was written
    */
-  void readTables(long firstL1Index, int count, long[] dst) throws IOException;
+  void readEntries(long firstCluster, int count, long[] dst) throws IOException;
 
   /** Where the data frames are read from. */
   OverlaySource source();
