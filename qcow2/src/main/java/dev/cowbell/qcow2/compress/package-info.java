@@ -1,4 +1,4 @@
-/** Compressed clusters: unpacking them, many per host read. */
+/** Compressed clusters: packing them in parallel, and unpacking them, many per host read. */
 @NullMarked
 package dev.cowbell.qcow2.compress;
 
