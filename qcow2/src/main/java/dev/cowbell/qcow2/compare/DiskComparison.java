@@ -60,11 +60,10 @@ public final class DiskComparison {
     try (ExecutorService workers = Executors.newFixedThreadPool(threads)) {
       for (int i = 0; i < threads; i++) {
         running.add(
-            workers.submit(
-                () -> {
-                  new Worker().run();
-                  return null;
-                }));
+            workers.submit(() -> {
+              new Worker().run();
+              return null;
+            }));
       }
     }
     for (Future<?> one : running) {

@@ -74,8 +74,7 @@ public sealed interface ClusterPacker extends Closeable {
       compressor.setLevel(LEVEL);
       compressor.setPledgedSrcSize(cluster.remaining());
       try {
-        boolean done =
-            compressor.compressDirectByteBufferStream(packed, cluster, EndDirective.END);
+        boolean done = compressor.compressDirectByteBufferStream(packed, cluster, EndDirective.END);
         return done ? packed.position() - start : -1;
       } catch (ZstdException _) {
         return -1;
