@@ -1,7 +1,5 @@
 package dev.cowbell.agent.backup;
 
-import dev.cowbell.agent.backup.DiskFacts.BitmapFact;
-import dev.cowbell.agent.backup.DiskFacts.Layer;
 import dev.cowbell.agent.backup.Verdict.BitmapUse;
 import dev.cowbell.agent.backup.Verdict.Full;
 import dev.cowbell.agent.backup.Verdict.Increment;
@@ -9,6 +7,9 @@ import dev.cowbell.agent.backup.Verdict.TableDifference;
 import dev.cowbell.agent.repository.SourceRecord.BackingIdentity;
 import dev.cowbell.agent.repository.SourceRecord.SnapshotIdentity;
 import dev.cowbell.agent.repository.TrackingRecord;
+import dev.cowbell.agent.source.DiskFacts;
+import dev.cowbell.agent.source.DiskFacts.BitmapFact;
+import dev.cowbell.agent.source.DiskFacts.Layer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -85,12 +86,20 @@ public final class ChangeTracking {
           "the disk was shrunk from %d to %d bytes since point %s"
               .formatted(then, facts.size(), parent.point()));
     }
-    return parent
-        .record()
-        .source()
-        .snapshot()
-        .map(snapshot -> fromSnapshot(parent, snapshot))
-        .orElseGet(() -> fromBitmap(parent));
+    for (int i = 0; i < facts.layers().size(); i++) {
+      Optional<BitmapFact> bitmap = facts.layers().get(i).bitmap(parent.bitmap());
+      if (bitmap.isPresent()) {
+        return fromBitmap(parent, i, bitmap.get());
+      }
+    }
+    Optional<SnapshotIdentity> snapshot = parent.record().source().snapshot();
+    if (snapshot.isPresent()) {
+      return fromSnapshot(parent, snapshot.get());
+    }
+    return new Candidate.Unusable(
+        parent.record().tracking().isPresent()
+            ? "bitmap %s is not in the image".formatted(parent.bitmap())
+            : "no bitmap recorded changes since point %s".formatted(parent.point()));
   }
 
   private Candidate fromSnapshot(ParentFacts parent, SnapshotIdentity then) {
@@ -113,21 +122,6 @@ public final class ChangeTracking {
             "the image's tables tell what differs from point %s, which is of internal snapshot \"%s\""
                 .formatted(parent.point(), then.name()),
             List.of()));
-  }
-
-  private Candidate fromBitmap(ParentFacts parent) {
-    if (parent.record().tracking().isEmpty()) {
-      return new Candidate.Unusable(
-          "no bitmap records changes since point %s".formatted(parent.point()));
-    }
-    String name = parent.record().tracking().get().bitmap();
-    for (int i = 0; i < facts.layers().size(); i++) {
-      Optional<BitmapFact> bitmap = facts.layers().get(i).bitmap(name);
-      if (bitmap.isPresent()) {
-        return fromBitmap(parent, i, bitmap.get());
-      }
-    }
-    return new Candidate.Unusable("bitmap %s is not in the image".formatted(name));
   }
 
   private Candidate fromBitmap(ParentFacts parent, int layer, BitmapFact bitmap) {
@@ -180,7 +174,8 @@ public final class ChangeTracking {
         facts.layers().subList(layer + 1, facts.layers().size()).stream()
             .map(Layer::identity)
             .toList();
-    if (now.equals(then)) {
+    // an image that was restored or flattened has nothing below it that could have changed
+    if (now.isEmpty() || now.equals(then)) {
       return Optional.empty();
     }
     for (int i = 0; i < Math.min(now.size(), then.size()); i++) {

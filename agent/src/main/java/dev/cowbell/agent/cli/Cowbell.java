@@ -15,6 +15,7 @@ import picocli.CommandLine.ScopeType;
     scope = ScopeType.INHERIT,
     subcommands = {
       InitCommand.class,
+      BackupCommand.class,
       PointsCommand.class,
       ImageCommand.class,
     })
@@ -79,17 +80,12 @@ final class Cowbell extends CommandGroup {
         };
   }
 
-  /**
-   * Where to tell progress.
-   *
-   * @param askedFor whether the command's own options ask for it
-   */
-  Progress progress(boolean askedFor) {
+  Progress progress() {
     boolean shown =
         switch (progressWhen) {
           case ALWAYS -> true;
           case NEVER -> false;
-          case AUTO -> !quiet && (askedFor || console.errIsTerminal());
+          case AUTO -> console.errIsTerminal() && !quiet;
         };
     return shown ? new TerminalProgress(console.err(), columns()) : Progress.NONE;
   }

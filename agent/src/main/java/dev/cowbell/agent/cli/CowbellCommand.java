@@ -42,12 +42,7 @@ public abstract class CowbellCommand implements Callable<Integer> {
 
   /** Where to tell how far the command is; silent unless somebody watches. */
   protected final Progress progress() {
-    return progress(false);
-  }
-
-  /** The same for a command with an option of its own that asks for progress. */
-  protected final Progress progress(boolean askedFor) {
-    return root().progress(askedFor);
+    return root().progress();
   }
 
   protected final Cancellation cancellation() {

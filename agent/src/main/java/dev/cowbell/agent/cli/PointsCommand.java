@@ -35,7 +35,7 @@ final class PointsCommand extends CowbellCommand {
   @Override
   protected ExitCode run() throws Exception {
     List<Catalogue> catalogues = new ArrayList<>();
-    try (Repository open = repository.open(console())) {
+    try (Repository open = repository.openForReading(console())) {
       List<VmName> vms = vm == null ? open.vms() : List.of(Arguments.vm(vm));
       for (VmName name : vms) {
         catalogues.add(open.catalogue(name));
@@ -150,7 +150,7 @@ final class PointsCommand extends CowbellCommand {
     json.writeEndObject();
   }
 
-  private static void write(JsonGenerator json, DiskRecord disk) throws IOException {
+  static void write(JsonGenerator json, DiskRecord disk) throws IOException {
     json.writeStartObject();
     json.writeStringField("name", disk.name().value());
     json.writeNumberField("virtualSize", disk.virtualSize());

@@ -1,5 +1,6 @@
 package dev.cowbell.agent.cli;
 
+import dev.cowbell.agent.repository.Layout;
 import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.repository.StoreUrl;
 import dev.cowbell.storage.ObjectStore;
@@ -29,6 +30,16 @@ final class RepositoryOption {
         given.orElseThrow(() ->
             CommandFailedException.usage("no repository is named")
                 .hint("give --repo URL or set " + VARIABLE)));
+  }
+
+  /** Opens the repository to read from it; says so when its description is damaged. */
+  Repository openForReading(Console console) throws CommandFailedException, IOException {
+    Repository open =
+        Repository.adoptForReading(url(console).open(StoreUrl.Missing.REFUSE, console.clock()));
+    open.descriptorProblem()
+        .ifPresent(problem ->
+            console.err().println("cowbell: warning: %s %s".formatted(Layout.DESCRIPTOR, problem)));
+    return open;
   }
 
   /** Opens the repository, which has to exist. */

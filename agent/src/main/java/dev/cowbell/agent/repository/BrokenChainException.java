@@ -8,6 +8,7 @@ public final class BrokenChainException extends IOException {
   private static final long serialVersionUID = 1L;
 
   private final String key;
+  private final String problem;
 
   /**
    * @param disk whose chain it is
@@ -17,6 +18,12 @@ public final class BrokenChainException extends IOException {
   public BrokenChainException(DiskName disk, ObjectKey key, String problem) {
     super("the chain of disk %s is broken: %s: %s".formatted(disk, key, problem));
     this.key = key.value();
+    this.problem = problem;
+  }
+
+  /** What is wrong with the object, such as "is missing". */
+  public String problem() {
+    return problem;
   }
 
   /** The object that is missing or can't be used. */

@@ -28,11 +28,13 @@ public final class Repository implements Closeable {
   public static final int WIDTH = 16;
 
   private final ObjectStore store;
-  private final Descriptor descriptor;
+  private final Optional<Descriptor> descriptor;
+  private final Optional<String> problem;
 
-  private Repository(ObjectStore store, Descriptor descriptor) {
+  private Repository(ObjectStore store, Optional<Descriptor> descriptor, Optional<String> problem) {
     this.store = store;
     this.descriptor = descriptor;
+    this.problem = problem;
   }
 
   /**
@@ -71,19 +73,54 @@ public final class Repository implements Closeable {
    *
    * @param store becomes the repository's: closed with it, and when opening fails
    * @throws NotFoundException if there is none
+   * @throws DamagedObjectException if its description can't be read
    */
   public static Repository adopt(ObjectStore store) throws IOException {
     try {
-      Descriptor descriptor =
-          descriptorOf(store)
-              .orElseThrow(() ->
-                  new NotFoundException(
-                      "no repository at " + store.url(),
-                      "cowbell init --repo " + store.url() + " makes one"));
-      return new Repository(store, descriptor);
+      Optional<Descriptor> descriptor = descriptorOf(store);
+      if (descriptor.isEmpty()) {
+        throw none(store);
+      }
+      return new Repository(store, descriptor, Optional.empty());
     } catch (IOException | RuntimeException e) {
       store.close();
       throw e;
+    }
+  }
+
+  /**
+   * Opens the repository in a store to read from it, even if its description is damaged or lost:
+   * that must not stand between a user and their data. {@link #descriptorProblem} tells.
+   *
+   * @param store becomes the repository's: closed with it, and when opening fails
+   * @throws NotFoundException if there is neither a description nor any VM
+   */
+  public static Repository adoptForReading(ObjectStore store) throws IOException {
+    try {
+      Optional<Descriptor> descriptor = descriptorOf(store);
+      if (descriptor.isEmpty() && isEmpty(store)) {
+        throw none(store);
+      }
+      return new Repository(
+          store, descriptor, descriptor.isEmpty() ? Optional.of("is missing") : Optional.empty());
+    } catch (DamagedObjectException e) {
+      return new Repository(store, Optional.empty(), Optional.of(e.problem()));
+    } catch (IOException | RuntimeException e) {
+      store.close();
+      throw e;
+    }
+  }
+
+  private static NotFoundException none(ObjectStore store) {
+    return new NotFoundException(
+        "no repository at " + store.url(), "cowbell init --repo " + store.url() + " makes one");
+  }
+
+  private static boolean isEmpty(ObjectStore store) throws IOException {
+    try (Stream<ObjectInfo> objects = store.list(Layout.VMS)) {
+      return objects.findFirst().isEmpty();
+    } catch (UncheckedIOException e) {
+      throw e.getCause() == null ? new IOException(e) : e.getCause();
     }
   }
 
@@ -98,8 +135,14 @@ public final class Repository implements Closeable {
     return store;
   }
 
+  /** What the repository says of itself; there unless {@link #descriptorProblem} is. */
   public Descriptor descriptor() {
-    return descriptor;
+    return descriptor.orElseThrow();
+  }
+
+  /** What is wrong with the repository's description; empty if nothing is. */
+  public Optional<String> descriptorProblem() {
+    return problem;
   }
 
   /** Every VM that has an object of any kind, by name. */
@@ -151,7 +194,7 @@ public final class Repository implements Closeable {
       throw new DamagedObjectException(
           key, "is the manifest of " + manifest.vm() + " " + manifest.point());
     }
-    if (!manifest.repository().equals(descriptor.id())) {
+    if (descriptor.isPresent() && !manifest.repository().equals(descriptor.get().id())) {
       throw new DamagedObjectException(
           key, "belongs to another repository, " + manifest.repository());
     }

@@ -82,7 +82,7 @@ final class SealedJson {
     return SEAL_HEAD + HexFormat.of().formatHex(sha256(before)) + SEAL_TAIL;
   }
 
-  private static byte[] sha256(byte[] bytes) {
+  static byte[] sha256(byte[] bytes) {
     try {
       return MessageDigest.getInstance("SHA-256").digest(bytes);
     } catch (NoSuchAlgorithmException e) {

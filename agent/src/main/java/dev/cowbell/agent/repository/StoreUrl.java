@@ -1,22 +1,32 @@
 package dev.cowbell.agent.repository;
 
+import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.RefusedException;
 import dev.cowbell.storage.ObjectStore;
 import dev.cowbell.storage.directory.DirectoryStore;
+import dev.cowbell.storage.s3.S3Location;
+import dev.cowbell.storage.s3.S3Settings;
+import dev.cowbell.storage.s3.S3Store;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
+import java.util.Optional;
+import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
 
-/**
- * Where a repository lives, as the user gives it: a path, or {@code file:///path}.
- *
- * @param path the directory
- */
-public record StoreUrl(Path path) {
+/** Where a repository lives, as the user gives it. */
+public sealed interface StoreUrl {
+
+  /** A path, or {@code file:///path}. */
+  record Directory(Path path) implements StoreUrl {}
+
+  /** {@code s3://bucket/prefix?endpoint=…&region=…&path-style=…}. */
+  record S3(S3Location location) implements StoreUrl {}
 
   /** Whether a store that is not there may be made. */
-  public enum Missing {
+  enum Missing {
     CREATE,
     REFUSE
   }
@@ -26,27 +36,43 @@ public record StoreUrl(Path path) {
    *
    * @throws RefusedException if it is no such place
    */
-  public static StoreUrl parse(String text) throws RefusedException {
+  static StoreUrl parse(String text) throws RefusedException {
     try {
-      if (text.startsWith("file:")) {
-        return new StoreUrl(Path.of(new URI(text)));
+      if (text.startsWith("s3://")) {
+        return new S3(S3Location.parse(text));
       }
-      if (text.contains("://")) {
+      if (text.startsWith("file:")) {
+        return new Directory(Path.of(new URI(text)));
+      }
+      if (text.contains("://") || text.isEmpty()) {
         throw new RefusedException(
             "not a repository: \"%s\" (a path, file:///path or s3://bucket/prefix)"
                 .formatted(Names.shown(text)));
       }
-      return new StoreUrl(Path.of(text));
-    } catch (java.net.URISyntaxException | IllegalArgumentException e) {
-      throw new RefusedException(
-          "not a repository: \"%s\": %s".formatted(Names.shown(text), e.getMessage()));
+      return new Directory(Path.of(text));
+    } catch (URISyntaxException | IllegalArgumentException e) {
+      throw new RefusedException("not a repository: " + e.getMessage());
     }
   }
 
-  /** Opens the store; the caller closes it. */
-  public ObjectStore open(Missing missing, InstantSource clock) throws IOException {
-    return missing == Missing.CREATE
-        ? DirectoryStore.create(path, clock)
-        : DirectoryStore.open(path, clock);
+  /** Opens the store; the caller closes it. Credentials for S3 come from the AWS default chain. */
+  default ObjectStore open(Missing missing, InstantSource clock) throws IOException {
+    return switch (this) {
+      case Directory(Path path) when missing == Missing.CREATE ->
+          DirectoryStore.create(path, clock);
+      case Directory(Path path) -> {
+        if (Files.notExists(path)) {
+          throw new NotFoundException(
+              "no repository at " + path, "cowbell init --repo " + path + " makes one");
+        }
+        yield DirectoryStore.open(path, clock);
+      }
+      case S3(S3Location location) -> {
+        var credentials = DefaultCredentialsProvider.builder().build();
+        yield missing == Missing.CREATE
+            ? S3Store.create(location, S3Settings.DEFAULT, credentials, clock)
+            : S3Store.open(location, S3Settings.DEFAULT, credentials, Optional.empty(), clock);
+      }
+    };
   }
 }

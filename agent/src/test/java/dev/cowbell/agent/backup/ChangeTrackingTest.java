@@ -4,9 +4,6 @@ import static dev.cowbell.agent.repository.Samples.P1;
 import static dev.cowbell.agent.repository.Samples.P2;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.cowbell.agent.backup.DiskFacts.BitmapFact;
-import dev.cowbell.agent.backup.DiskFacts.BitmapState;
-import dev.cowbell.agent.backup.DiskFacts.Layer;
 import dev.cowbell.agent.backup.Verdict.BitmapUse;
 import dev.cowbell.agent.backup.Verdict.Full;
 import dev.cowbell.agent.backup.Verdict.Increment;
@@ -18,6 +15,10 @@ import dev.cowbell.agent.repository.SourceRecord;
 import dev.cowbell.agent.repository.SourceRecord.BackingIdentity;
 import dev.cowbell.agent.repository.SourceRecord.SnapshotIdentity;
 import dev.cowbell.agent.repository.TrackingRecord;
+import dev.cowbell.agent.source.DiskFacts;
+import dev.cowbell.agent.source.DiskFacts.BitmapFact;
+import dev.cowbell.agent.source.DiskFacts.BitmapState;
+import dev.cowbell.agent.source.DiskFacts.Layer;
 import dev.cowbell.bitmaps.DirtyBitmap;
 import java.time.Instant;
 import java.util.List;
@@ -94,6 +95,7 @@ class ChangeTrackingTest {
                 ? Optional.empty()
                 : Optional.of(new TrackingRecord("cowbell:" + point, GRANULE)),
             new SourceRecord("/images/vda.qcow2", "qcow2", snapshot, List.of(backing))),
+        "cowbell:" + point,
         Optional.empty());
   }
 
@@ -196,7 +198,8 @@ class ChangeTrackingTest {
   @Test
   void a_broken_chain_is_not_built_upon() {
     ParentFacts broken =
-        new ParentFacts(P1, parent(P1).record(), Optional.of("its overlay is missing"));
+        new ParentFacts(
+            P1, parent(P1).record(), "cowbell:" + P1, Optional.of("its overlay is missing"));
     assertFull(decide(facts(SIZE, image(SIZE, good(P1))), broken), "its overlay is missing");
   }
 
@@ -226,6 +229,12 @@ class ChangeTrackingTest {
     assertIncrement(decide(facts, parent(P1, BASE)), P1);
     assertFull(decide(facts, parent(P1, identity("/images/base.qcow2", 2))), "was changed");
     assertFull(decide(facts, parent(P1)), "1 backing files");
+  }
+
+  @Test
+  void a_restored_image_needs_nothing_below_it_to_be_as_it_was() {
+    assertIncrement(decide(facts(SIZE, image(SIZE, good(P1))), parent(P1, BASE)), P1);
+    assertIncrement(decide(facts(SIZE, image(SIZE, good(P1))), parent(P1, Optional.of(SNAP))), P1);
   }
 
   @Test

@@ -7,10 +7,5 @@ import picocli.CommandLine.Command;
 @Command(
     name = "image",
     description = "Looks at, checks, converts and compares disk images.",
-    subcommands = {
-      CheckCommand.class,
-      CompareCommand.class,
-      ConvertCommand.class,
-      MapCommand.class,
-    })
+    subcommands = {CheckCommand.class})
 public final class ImageCommand extends CommandGroup {}

@@ -1,4 +1,4 @@
-package dev.cowbell.agent.backup;
+package dev.cowbell.agent.source;
 
 import dev.cowbell.agent.repository.DiskName;
 import dev.cowbell.agent.repository.SourceRecord.BackingIdentity;
@@ -42,7 +42,8 @@ public record DiskFacts(
       bitmaps = List.copyOf(bitmaps);
     }
 
-    Optional<BitmapFact> bitmap(String name) {
+    /** The bitmap of a name. */
+    public Optional<BitmapFact> bitmap(String name) {
       return bitmaps.stream().filter(b -> b.name().equals(name)).findFirst();
     }
   }
@@ -69,7 +70,7 @@ public record DiskFacts(
       String name, long granularity, BitmapState state, long size, Optional<DirtyBitmap> content) {
 
     /** Whether the granule around a byte is dirty. */
-    boolean isDirty(long offset) {
+    public boolean isDirty(long offset) {
       return content.isPresent() && offset < size && content.get().isDirty(offset);
     }
   }

@@ -1,0 +1,53 @@
+package dev.cowbell.agent.repository;
+
+import dev.cowbell.storage.ObjectInfo;
+import dev.cowbell.storage.ObjectStore;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Looks whether the overlays of a chain are what their manifests say, as far as that costs next to
+ * nothing: one request for each.
+ */
+public final class ChainHealth {
+
+  private ChainHealth() {}
+
+  /** What is wrong with the newest overlay that has something wrong; empty if none has. */
+  public static Optional<String> problem(ObjectStore store, DiskChain chain) throws IOException {
+    List<Optional<String>> problems =
+        Concurrently.map(
+            chain.links(),
+            Repository.WIDTH,
+            link ->
+                problem(store, link.record().overlay())
+                    .map(problem -> link.record().overlay().key() + " " + problem));
+    return problems.stream().flatMap(Optional::stream).findFirst();
+  }
+
+  /** What is wrong with one overlay, such as "is missing"; empty if nothing is. */
+  public static Optional<String> problem(ObjectStore store, OverlayRecord overlay)
+      throws IOException {
+    Optional<ObjectInfo> info = store.stat(overlay.key());
+    if (info.isEmpty()) {
+      return Optional.of("is missing");
+    }
+    if (info.get().size() != overlay.size()) {
+      return Optional.of(
+          "is %d bytes long, the manifest says %d".formatted(info.get().size(), overlay.size()));
+    }
+    if (info.get().etag().equals(overlay.etag())) {
+      return Optional.empty();
+    }
+    // a copied repository has other ETags; the head tells whether it is the same overlay
+    ByteBuffer head = ByteBuffer.allocate((int) Math.min(overlay.clusterSize(), info.get().size()));
+    store.read(overlay.key(), 0, head, Optional.of(info.get().etag()));
+    String digest = HexFormat.of().formatHex(SealedJson.sha256(head.array()));
+    return digest.equals(overlay.headDigest())
+        ? Optional.empty()
+        : Optional.of("has a head that is not the manifest's");
+  }
+}

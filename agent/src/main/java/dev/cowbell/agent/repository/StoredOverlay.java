@@ -1,0 +1,77 @@
+package dev.cowbell.agent.repository;
+
+import dev.cowbell.qcow2.overlay.OverlaySource;
+import dev.cowbell.storage.ETag;
+import dev.cowbell.storage.ObjectInfo;
+import dev.cowbell.storage.ObjectKey;
+import dev.cowbell.storage.ObjectNotFoundException;
+import dev.cowbell.storage.ObjectStore;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Optional;
+import java.util.concurrent.atomic.LongAdder;
+
+/** The bytes of one version of a stored overlay. */
+public final class StoredOverlay implements OverlaySource {
+
+  private final ObjectStore store;
+  private final ObjectKey key;
+  private final ETag etag;
+  private final long size;
+  private final LongAdder bytesRead = new LongAdder();
+
+  private StoredOverlay(ObjectStore store, ObjectInfo info) {
+    this.store = store;
+    this.key = info.key();
+    this.etag = info.etag();
+    this.size = info.size();
+  }
+
+  /**
+   * Finds an overlay; reads of it fail if it is replaced later.
+   *
+   * @throws DamagedObjectException if it is missing, or has another length than the manifest says
+   */
+  public static StoredOverlay find(ObjectStore store, OverlayRecord record) throws IOException {
+    Optional<ObjectInfo> info = store.stat(record.key());
+    if (info.isEmpty()) {
+      throw new DamagedObjectException(record.key(), "is missing");
+    }
+    if (info.get().size() != record.size()) {
+      throw new DamagedObjectException(
+          record.key(),
+          "is %d bytes long, the manifest says %d".formatted(info.get().size(), record.size()));
+    }
+    return new StoredOverlay(store, info.get());
+  }
+
+  public ObjectKey key() {
+    return key;
+  }
+
+  /** How much was read so far. */
+  public long bytesRead() {
+    return bytesRead.sum();
+  }
+
+  @Override
+  public String name() {
+    return key.value();
+  }
+
+  @Override
+  public long size() {
+    return size;
+  }
+
+  @Override
+  public void read(long at, ByteBuffer dst) throws IOException {
+    int length = dst.remaining();
+    try {
+      store.read(key, at, dst, Optional.of(etag));
+      bytesRead.add(length);
+    } catch (ObjectNotFoundException e) {
+      throw new DamagedObjectException(key, "is missing");
+    }
+  }
+}

@@ -1,0 +1,125 @@
+package dev.cowbell.agent.source;
+
+import dev.cowbell.agent.RefusedException;
+import dev.cowbell.agent.repository.DiskName;
+import dev.cowbell.agent.source.DiskFacts.TrackingAbility;
+import dev.cowbell.agent.source.OfflineImages.Access;
+import dev.cowbell.qcow2.EncryptedImageException;
+import dev.cowbell.qcow2.MappedDisk;
+import dev.cowbell.qcow2.OpenOptions;
+import dev.cowbell.qcow2.Qcow2Image;
+import dev.cowbell.qcow2.RawDisk;
+import dev.cowbell.qcow2.ReferenceException;
+import dev.cowbell.qcow2.format.Header;
+import dev.cowbell.qcow2.io.ChannelHostFile;
+import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.ImageLock;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * An image that was opened, and what it turned out to be.
+ *
+ * @param disk the image, with the files below it
+ * @param tracking whether it can be given a tracking bitmap
+ */
+record OpenedImage(MappedDisk disk, ImageFormat format, TrackingAbility tracking) {
+
+  private static final int SECTOR = 512;
+
+  private enum References {
+    FOLLOW,
+    REFUSE;
+
+    OpenOptions options() {
+      return this == FOLLOW ? OpenOptions.following() : OpenOptions.strict();
+    }
+  }
+
+  /**
+   * Opens an image.
+   *
+   * @param stated what the user says it is. If empty the file itself decides, which is as good as
+   *     letting whoever wrote its first bytes decide: so a file that is called raw is never taken
+   *     for qcow2, and references to other files are followed only in what is called qcow2.
+   */
+  static OpenedImage open(Path path, Optional<ImageFormat> stated, Access access)
+      throws IOException {
+    ImageFormat format = stated.isPresent() ? stated.get() : probe(path);
+    if (format == ImageFormat.RAW) {
+      return new OpenedImage(
+          RawDisk.adopt(ChannelHostFile.open(path, ImageLock.Use.READ)),
+          format,
+          new TrackingAbility.Unable("a raw image holds no bitmaps"));
+    }
+    boolean trusted = stated.isPresent() || isCalled(path, ".qcow2");
+    return openQcow2(path, trusted ? References.FOLLOW : References.REFUSE, access);
+  }
+
+  private static ImageFormat probe(Path path) throws IOException {
+    ByteBuffer start = ByteBuffer.allocate(SECTOR);
+    try (HostFile file = ChannelHostFile.openReadOnly(path)) {
+      file.readPadded(0, start);
+    }
+    if (!Header.isQcow2(start.rewind())) {
+      return ImageFormat.RAW;
+    }
+    if (isCalled(path, ".raw") || !Files.isRegularFile(path)) {
+      throw new RefusedException(
+          "%s is called raw but begins as qcow2 does: a guest can write that to its disk"
+              .formatted(path),
+          "say which it is with --format");
+    }
+    return ImageFormat.QCOW2;
+  }
+
+  private static boolean isCalled(Path path, String extension) {
+    return path.toString().toLowerCase(Locale.ROOT).endsWith(extension);
+  }
+
+  private static OpenedImage openQcow2(Path path, References references, Access access)
+      throws IOException {
+    boolean writable = access == Access.TRACK && Files.isWritable(path);
+    HostFile file = ChannelHostFile.open(path, writable ? ImageLock.Use.WRITE : ImageLock.Use.READ);
+    try {
+      Qcow2Image image = Qcow2Image.adopt(file, references.options());
+      return new OpenedImage(image, ImageFormat.QCOW2, tracking(image, path));
+    } catch (ReferenceException e) {
+      throw references == References.FOLLOW
+          ? e
+          : new RefusedException(
+              String.valueOf(e.getMessage()),
+              "--format qcow2 says that the image is to be trusted");
+    } catch (EncryptedImageException e) {
+      throw new RefusedException(
+          String.valueOf(e.getMessage()), "back up the disk from inside, or decrypt it first");
+    }
+  }
+
+  private static TrackingAbility tracking(Qcow2Image image, Path path) {
+    if (image.head().header().version() < 3) {
+      return new TrackingAbility.Unable(
+          "a qcow2 image of version 2 holds no bitmaps; qemu-img amend -o compat=1.1 makes it 3");
+    }
+    return Files.isWritable(path)
+        ? new TrackingAbility.Able()
+        : new TrackingAbility.Unable(path + " can't be written");
+  }
+
+  /**
+   * The image, if it is qcow2.
+   *
+   * @param otherwise what another image lacks, such as "holds no bitmaps"
+   * @throws RefusedException if it is not
+   */
+  Qcow2Image qcow2(DiskName name, String otherwise) throws RefusedException {
+    if (disk instanceof Qcow2Image image) {
+      return image;
+    }
+    throw new RefusedException("disk %s: a raw image %s".formatted(name, otherwise));
+  }
+}
