@@ -80,12 +80,17 @@ final class Cowbell extends CommandGroup {
         };
   }
 
-  Progress progress() {
+  /**
+   * Where to tell progress.
+   *
+   * @param askedFor whether the command's own options ask for it
+   */
+  Progress progress(boolean askedFor) {
     boolean shown =
         switch (progressWhen) {
           case ALWAYS -> true;
           case NEVER -> false;
-          case AUTO -> console.errIsTerminal() && !quiet;
+          case AUTO -> !quiet && (askedFor || console.errIsTerminal());
         };
     return shown ? new TerminalProgress(console.err(), columns()) : Progress.NONE;
   }

@@ -42,7 +42,12 @@ public abstract class CowbellCommand implements Callable<Integer> {
 
   /** Where to tell how far the command is; silent unless somebody watches. */
   protected final Progress progress() {
-    return root().progress();
+    return progress(false);
+  }
+
+  /** The same for a command with an option of its own that asks for progress. */
+  protected final Progress progress(boolean askedFor) {
+    return root().progress(askedFor);
   }
 
   protected final Cancellation cancellation() {

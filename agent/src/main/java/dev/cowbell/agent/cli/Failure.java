@@ -3,6 +3,8 @@ package dev.cowbell.agent.cli;
 import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.RefusedException;
 import dev.cowbell.agent.observe.CancelledException;
+import dev.cowbell.qcow2.ImageLockedException;
+import dev.cowbell.qcow2.SnapshotNotFoundException;
 import dev.cowbell.storage.ObjectNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -35,6 +37,8 @@ record Failure(ExitCode exitCode, String message, Optional<String> hint) {
       case NotFoundException e -> new Failure(ExitCode.NOT_FOUND, messageOf(e), e.hint());
       case RefusedException e -> new Failure(ExitCode.USAGE, messageOf(e), e.hint());
       case ObjectNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
+      case ImageLockedException e -> failure(ExitCode.LOCKED, messageOf(e));
+      case SnapshotNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
       case FileSystemException e -> ofFile(e);
       case IOException e -> failure(ExitCode.FAILED, messageOf(e));
       case OutOfMemoryError _ ->

@@ -7,5 +7,10 @@ import picocli.CommandLine.Command;
 @Command(
     name = "image",
     description = "Looks at, checks, converts and compares disk images.",
-    subcommands = {CheckCommand.class})
+    subcommands = {
+      CheckCommand.class,
+      CompareCommand.class,
+      ConvertCommand.class,
+      MapCommand.class,
+    })
 public final class ImageCommand extends CommandGroup {}

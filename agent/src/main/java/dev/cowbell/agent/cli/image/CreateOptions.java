@@ -1,0 +1,174 @@
+package dev.cowbell.agent.cli.image;
+
+import dev.cowbell.agent.cli.ByteSize;
+import dev.cowbell.agent.cli.CommandFailedException;
+import dev.cowbell.qcow2.build.NewImageOptions;
+import dev.cowbell.qcow2.format.CompressionType;
+import dev.cowbell.qcow2.format.Geometry;
+import dev.cowbell.qcow2.format.RefcountWidth;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/** The {@code -o key=value,…} of a new qcow2 image, in qemu-img's words. */
+final class CreateOptions {
+  private static final int DEFAULT_CLUSTER_SIZE = 65536;
+
+  private int version = 3;
+  private int clusterBits = Integer.numberOfTrailingZeros(DEFAULT_CLUSTER_SIZE);
+  private RefcountWidth refcountWidth = RefcountWidth.DEFAULT;
+  private boolean extendedL2;
+  private boolean lazyRefcounts;
+  private CompressionType compressionType = CompressionType.ZLIB;
+  private Optional<String> backingFile = Optional.empty();
+  private Optional<String> backingFormat = Optional.empty();
+
+  private CreateOptions() {}
+
+  /**
+   * Reads options.
+   *
+   * @param lists each a list of {@code key=value} joined by commas; a comma in a value is doubled
+   */
+  static CreateOptions parse(List<String> lists) throws CommandFailedException {
+    CreateOptions options = new CreateOptions();
+    for (String list : lists) {
+      for (String option : split(list)) {
+        int equals = option.indexOf('=');
+        String key = equals < 0 ? option : option.substring(0, equals);
+        options.set(key, equals < 0 ? "on" : option.substring(equals + 1));
+      }
+    }
+    return options;
+  }
+
+  private static List<String> split(String list) {
+    List<String> parts = new ArrayList<>();
+    StringBuilder part = new StringBuilder();
+    for (int i = 0; i < list.length(); i++) {
+      char c = list.charAt(i);
+      if (c != ',') {
+        part.append(c);
+      } else if (i + 1 < list.length() && list.charAt(i + 1) == ',') {
+        part.append(c);
+        i++;
+      } else {
+        parts.add(part.toString());
+        part.setLength(0);
+      }
+    }
+    parts.add(part.toString());
+    parts.removeIf(String::isEmpty);
+    return parts;
+  }
+
+  private void set(String key, String value) throws CommandFailedException {
+    switch (key) {
+      case "cluster_size" -> clusterBits = clusterBits(value);
+      case "compat" -> version = version(value);
+      case "compression_type" -> compressionType = compressionType(value);
+      case "refcount_bits" -> refcountWidth = refcountWidth(value);
+      case "extended_l2" -> extendedL2 = onOff(key, value);
+      case "lazy_refcounts" -> lazyRefcounts = onOff(key, value);
+      case "backing_file" -> backingFile = Optional.of(value);
+      case "backing_fmt" -> backingFormat = Optional.of(value);
+      case "preallocation" -> {
+        if (!value.equals("off")) {
+          throw invalid(key, value, "off; other modes are not supported yet");
+        }
+      }
+      case "data_file", "data_file_raw", "encryption" -> throw notYet(key);
+      default -> {
+        if (key.startsWith("encrypt.")) {
+          throw notYet(key);
+        }
+        throw CommandFailedException.usage("-o: unknown option '" + key + "'")
+            .hint(
+                "there are cluster_size, compat, compression_type, refcount_bits, extended_l2,"
+                    + " lazy_refcounts, backing_file, backing_fmt, preallocation");
+      }
+    }
+  }
+
+  private static CommandFailedException notYet(String key) {
+    return CommandFailedException.usage("-o " + key + ": not supported yet for new images");
+  }
+
+  /** The backing file that the options name. */
+  Optional<String> backingFile() {
+    return backingFile;
+  }
+
+  Optional<String> backingFormat() {
+    return backingFormat;
+  }
+
+  /** What the options say about the image itself. */
+  NewImageOptions image() throws CommandFailedException {
+    try {
+      return new NewImageOptions(
+          version,
+          new Geometry(clusterBits, extendedL2, refcountWidth),
+          compressionType,
+          lazyRefcounts,
+          Optional.empty(),
+          List.of());
+    } catch (IllegalArgumentException e) {
+      throw CommandFailedException.usage("-o: " + e.getMessage());
+    }
+  }
+
+  private static int clusterBits(String value) throws CommandFailedException {
+    long size;
+    try {
+      size = ByteSize.parse(value).bytes();
+    } catch (IllegalArgumentException _) {
+      size = 0;
+    }
+    int bits = Long.numberOfTrailingZeros(size);
+    if (Long.bitCount(size) != 1
+        || bits < Geometry.MIN_CLUSTER_BITS
+        || bits > Geometry.MAX_CLUSTER_BITS) {
+      throw invalid("cluster_size", value, "a power of two from 512 to 2M");
+    }
+    return bits;
+  }
+
+  private static int version(String value) throws CommandFailedException {
+    return switch (value) {
+      case "0.10", "v2" -> 2;
+      case "1.1", "v3" -> 3;
+      default -> throw invalid("compat", value, "0.10 or 1.1");
+    };
+  }
+
+  private static CompressionType compressionType(String value) throws CommandFailedException {
+    return switch (value) {
+      case "zlib" -> CompressionType.ZLIB;
+      case "zstd" -> CompressionType.ZSTD;
+      default -> throw invalid("compression_type", value, "zlib or zstd");
+    };
+  }
+
+  private static RefcountWidth refcountWidth(String value) throws CommandFailedException {
+    return switch (value) {
+      case "1", "2", "4", "8", "16", "32", "64" ->
+          new RefcountWidth(Integer.numberOfTrailingZeros(Integer.parseInt(value)));
+      default -> throw invalid("refcount_bits", value, "a power of two from 1 to 64");
+    };
+  }
+
+  private static boolean onOff(String key, String value) throws CommandFailedException {
+    return switch (value.toLowerCase(Locale.ROOT)) {
+      case "on", "yes", "true", "y" -> true;
+      case "off", "no", "false", "n" -> false;
+      default -> throw invalid(key, value, "on or off");
+    };
+  }
+
+  private static CommandFailedException invalid(String key, String value, String allowed) {
+    return CommandFailedException.usage(
+        "-o %s: '%s' is not allowed, but %s".formatted(key, value, allowed));
+  }
+}

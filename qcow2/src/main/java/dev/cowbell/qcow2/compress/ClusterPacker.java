@@ -1,0 +1,89 @@
+package dev.cowbell.qcow2.compress;
+
+import com.github.luben.zstd.EndDirective;
+import com.github.luben.zstd.ZstdCompressCtx;
+import com.github.luben.zstd.ZstdException;
+import dev.cowbell.qcow2.format.CompressionType;
+import java.io.Closeable;
+import java.nio.ByteBuffer;
+import java.util.zip.Deflater;
+
+/**
+ * Packs clusters as qcow2 wants them (specification: "Compressed clusters"). Holds native memory;
+ * for one thread at a time.
+ */
+public sealed interface ClusterPacker extends Closeable {
+
+  /**
+   * Packs a whole cluster.
+   *
+   * @param cluster from position to limit; direct
+   * @param packed takes the packed form from its position on, up to its limit; direct
+   * @return the bytes of the packed form, or -1 if there was not room enough for it; {@code packed}
+   *     then holds nothing of value behind its position
+   */
+  int pack(ByteBuffer cluster, ByteBuffer packed);
+
+  @Override
+  void close();
+
+  /** A packer of a type, at the level that QEMU uses. */
+  static ClusterPacker of(CompressionType type) {
+    return switch (type) {
+      case ZLIB -> new Deflate();
+      case ZSTD -> new Zstd();
+    };
+  }
+
+  /** Raw deflate streams. */
+  final class Deflate implements ClusterPacker {
+    private final Deflater deflater = new Deflater(Deflater.DEFAULT_COMPRESSION, true);
+
+    private Deflate() {}
+
+    @Override
+    public int pack(ByteBuffer cluster, ByteBuffer packed) {
+      int start = packed.position();
+      deflater.reset();
+      deflater.setInput(cluster);
+      deflater.finish();
+      while (!deflater.finished() && packed.hasRemaining()) {
+        deflater.deflate(packed);
+      }
+      return deflater.finished() ? packed.position() - start : -1;
+    }
+
+    @Override
+    public void close() {
+      deflater.end();
+    }
+  }
+
+  /** Zstandard frames. */
+  final class Zstd implements ClusterPacker {
+    private static final int LEVEL = 3;
+
+    private final ZstdCompressCtx compressor = new ZstdCompressCtx().setLevel(LEVEL);
+
+    private Zstd() {}
+
+    @Override
+    public int pack(ByteBuffer cluster, ByteBuffer packed) {
+      int start = packed.position();
+      compressor.reset();
+      compressor.setLevel(LEVEL);
+      compressor.setPledgedSrcSize(cluster.remaining());
+      try {
+        boolean done = compressor.compressDirectByteBufferStream(packed, cluster, EndDirective.END);
+        return done ? packed.position() - start : -1;
+      } catch (ZstdException _) {
+        return -1;
+      }
+    }
+
+    @Override
+    public void close() {
+      compressor.close();
+    }
+  }
+}
