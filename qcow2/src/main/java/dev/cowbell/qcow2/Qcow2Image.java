@@ -151,11 +151,7 @@ public final class Qcow2Image implements MappedDisk {
 
   /** The guest bytes that this image decides by itself, not its backing file. */
   public ExtentSet allocated() throws IOException {
-    try {
-      return ChangedExtents.allocated(clusters(), size());
-    } catch (ImageException e) {
-      throw e.in(file.name());
-    }
+    return ChangedExtents.allocated(clusters(), size());
   }
 
   @Override

@@ -103,7 +103,7 @@ final class Qcow2Layer implements MappedDisk {
   public void mapLayers(long at, long length, int depth, MapSink sink) throws IOException {
     Objects.checkFromIndexSize(at, length, size);
     MapCursor cursor = clusters.cursor(at, length);
-    while (advance(cursor)) {
+    while (cursor.next()) {
       switch (cursor.kind()) {
         case DATA -> sink.accept(entry(cursor, MapEntry.Kind.DATA, depth));
         case ZERO -> sink.accept(entry(cursor, MapEntry.Kind.ZERO, depth));
@@ -146,14 +146,6 @@ final class Qcow2Layer implements MappedDisk {
         depth,
         placed ? OptionalLong.of(run.hostOffset()) : OptionalLong.empty(),
         placed ? dataName : Optional.empty());
-  }
-
-  private boolean advance(MapCursor cursor) throws IOException {
-    try {
-      return cursor.next();
-    } catch (ImageException e) {
-      throw e.in(image);
-    }
   }
 
   @Override

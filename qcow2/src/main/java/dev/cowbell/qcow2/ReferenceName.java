@@ -79,7 +79,7 @@ record ReferenceName(
     if (protocol.isPresent() && !isFile(protocol.get())) {
       throw unusable(json, "its driver " + Names.quoted(protocol.get()) + " is not file");
     }
-    boolean alone = options.containsKey("backing") && options.remove("backing").isEmpty();
+    boolean alone = options.remove("backing", Optional.<String>empty());
     options.keySet().removeAll(Set.of("driver", "file.driver", prefix + "filename"));
     for (String key : options.keySet()) {
       if (!WITHOUT_MEANING.contains(key.startsWith("file.") ? key.substring(5) : key)) {

@@ -15,7 +15,7 @@ public interface ReferenceOpener {
   /**
    * Opens the file for reading; the caller closes it.
    *
-   * @throws ReferenceException if it may not be opened
+   * @throws ReferenceException if it may not be opened; the message need not name the referrer
    */
   HostFile open(FileReference reference) throws IOException;
 
@@ -23,9 +23,8 @@ public interface ReferenceOpener {
   static ReferenceOpener denyAll() {
     return reference -> {
       throw new ReferenceException(
-          "%s: refers to the %s %s, and following references was not allowed"
-              .formatted(
-                  reference.referrer(), reference.role(), Names.quoted(reference.filename())));
+          "refers to the %s %s, and following references was not allowed"
+              .formatted(reference.role(), Names.quoted(reference.filename())));
     };
   }
 

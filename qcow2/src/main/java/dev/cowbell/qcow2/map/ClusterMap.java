@@ -57,6 +57,11 @@ public final class ClusterMap {
     return new MapCursor(this, at, at + length);
   }
 
+  /** The name of the image file, for messages. */
+  String fileName() {
+    return file.name();
+  }
+
   L2Rules rules() {
     return rules;
   }
@@ -83,8 +88,9 @@ public final class ClusterMap {
     int size = geometry.clusterSize();
     if (!geometry.isClusterAligned(offset)) {
       throw new CorruptImageException(
-          "L1 entry %d: the L2 table's offset %d is not aligned to clusters of %d bytes"
-              .formatted(l1Index, offset, size));
+              "L1 entry %d: the L2 table's offset %d is not aligned to clusters of %d bytes"
+                  .formatted(l1Index, offset, size))
+          .in(file.name());
     }
     int count = 1;
     while ((count + 1) * size <= L2_BATCH

@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2.map;
 
 import dev.cowbell.qcow2.CorruptImageException;
+import dev.cowbell.qcow2.ImageException;
 import dev.cowbell.qcow2.format.CompressedDescriptor;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.L2Entry;
@@ -242,10 +243,10 @@ public final class MapCursor {
     return present == null ? 0 : present.word(geometry.l2Index(offset));
   }
 
-  private CorruptImageException broken() {
+  private ImageException broken() {
     L2Table present = table;
     long cluster = offset - geometry.offsetInCluster(offset);
     long bitmap = present == null ? 0 : present.bitmap(geometry.l2Index(offset));
-    return rules.broken(word(), bitmap, cluster);
+    return rules.broken(word(), bitmap, cluster).in(map.fileName());
   }
 }
