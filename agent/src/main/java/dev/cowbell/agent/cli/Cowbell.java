@@ -17,6 +17,7 @@ import picocli.CommandLine.ScopeType;
       InitCommand.class,
       BackupCommand.class,
       PointsCommand.class,
+      ConfigCommand.class,
       ImageCommand.class,
     })
 final class Cowbell extends CommandGroup {

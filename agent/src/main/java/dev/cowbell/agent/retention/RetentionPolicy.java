@@ -1,6 +1,7 @@
 package dev.cowbell.agent.retention;
 
 import java.time.ZoneId;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
@@ -54,5 +55,22 @@ public record RetentionPolicy(
   /** Whether no rule is given, so that everything stays. */
   public boolean hasNoRules() {
     return last == 0 && periods.isEmpty() && within.isEmpty() && labels.isEmpty();
+  }
+
+  /** The rules in a few words, such as {@code last 24, daily 7, within 30d}. */
+  @Override
+  public String toString() {
+    List<String> rules = new ArrayList<>();
+    if (last > 0) {
+      rules.add("last " + last);
+    }
+    periods.forEach((period, count) -> rules.add(period.word() + " " + count));
+    within.ifPresent(span -> rules.add("within " + span));
+    labels.forEach(label -> rules.add("label " + label));
+    if (rules.isEmpty()) {
+      return "everything";
+    }
+    rules.add("at least " + minimum);
+    return String.join(", ", rules);
   }
 }

@@ -1,0 +1,10 @@
+package dev.cowbell.agent.cli;
+
+import picocli.CommandLine.Command;
+
+/** {@code cowbell config}. */
+@Command(
+    name = "config",
+    description = "The agent's configuration file.",
+    subcommands = {ConfigCheckCommand.class, ConfigSchemaCommand.class})
+final class ConfigCommand extends CommandGroup {}

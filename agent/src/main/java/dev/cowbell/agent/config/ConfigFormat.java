@@ -1,0 +1,465 @@
+package dev.cowbell.agent.config;
+
+import dev.cowbell.agent.config.Configuration.JobStore;
+import dev.cowbell.agent.config.Shapes.Located;
+import dev.cowbell.agent.repository.DiskName;
+import dev.cowbell.agent.repository.Manifest;
+import dev.cowbell.agent.repository.VmName;
+import dev.cowbell.agent.retention.CalendarPeriod;
+import dev.cowbell.agent.retention.CalendarSpan;
+import dev.cowbell.agent.retention.LabelSelector;
+import dev.cowbell.agent.retention.RetentionPolicy;
+import dev.cowbell.agent.schedule.CronTiming;
+import dev.cowbell.agent.schedule.IntervalTiming;
+import dev.cowbell.agent.schedule.JobName;
+import dev.cowbell.agent.schedule.MisfirePolicy;
+import dev.cowbell.agent.schedule.RetryPolicy;
+import dev.cowbell.agent.schedule.Window;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.function.Function;
+
+/** The format of the file, declared once: every section, its keys and their shapes. */
+final class ConfigFormat {
+
+  private static final String NAME_PATTERN = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$";
+  private static final String NAME_ALLOWED =
+      "must be 1 to 128 characters of A-Z a-z 0-9 . _ -, the first no dot";
+  private static final int MAX_CONCURRENCY = 256;
+  private static final Duration DAY = Duration.ofDays(1);
+
+  private static final Shape<Path> ABSOLUTE_PATH = Shapes.text("^/", ConfigFormat::absolutePath);
+  private static final Shape<ZoneId> ZONE = Shapes.text("", ConfigFormat::zone);
+  private static final Shape<Long> RATE =
+      Shapes.text(Quantities.RATE_PATTERN, Quantities::bytesPerSecond);
+  private static final Shape<Integer> CONCURRENCY = Shapes.integer(1, MAX_CONCURRENCY);
+  private static final Shape<Integer> COUNT = Shapes.integer(1, RetentionPolicy.MAX_COUNT);
+
+  private static final Key<String> SECRET_ENV =
+      Key.optional(
+          "env",
+          named("^[A-Za-z_][A-Za-z0-9_]*$", "must be the name of an environment variable", s -> s),
+          "The environment variable that holds the secret.");
+  private static final Key<Path> SECRET_FILE =
+      Key.optional("file", ABSOLUTE_PATH, "The file whose first line is the secret.");
+  private static final Section<Secret> SECRET =
+      new Section<>(
+          List.of(SECRET_ENV, SECRET_FILE),
+          List.of(SECRET_ENV, SECRET_FILE),
+          fields ->
+              fields
+                  .at(SECRET_ENV)
+                  .<Secret>map(Secret.InEnvironment::new)
+                  .orElseGet(() -> new Secret.InFile(fields.of(SECRET_FILE))));
+
+  private static final Key<String> STORE_TYPE =
+      Key.required(
+          "type",
+          Shapes.choice(Map.of("memory", "memory", "postgresql", "postgresql")),
+          "memory: for one agent alone. postgresql: outlives the agent, and several can share it.");
+  private static final Key<String> STORE_URL =
+      Key.optional(
+          "url",
+          Shapes.text("^jdbc:postgresql:", ConfigFormat::databaseUrl),
+          "The database, such as jdbc:postgresql://db.example.org/cowbell.");
+  private static final Key<String> STORE_USER =
+      Key.optional("user", Shapes.text("", s -> s), "The database user.");
+  private static final Key<Secret> STORE_PASSWORD =
+      Key.optional("password", SECRET, "Where the database password is kept.");
+  private static final Key<String> STORE_CLUSTER =
+      Key.optional(
+          "cluster",
+          named(NAME_PATTERN, NAME_ALLOWED, s -> s),
+          "Agents with the same cluster name and database share their jobs; cowbell by default.");
+  private static final Section<JobStore> JOB_STORE =
+      Section.of(
+          List.of(STORE_TYPE, STORE_URL, STORE_USER, STORE_PASSWORD, STORE_CLUSTER),
+          ConfigFormat::jobStore);
+
+  private static final Key<String> AGENT_NAME =
+      Key.optional(
+          "name",
+          named(NAME_PATTERN, NAME_ALLOWED, s -> s),
+          "Names this agent in logs and in the job store; the host's name by default.");
+  private static final Key<ZoneId> AGENT_ZONE =
+      Key.optional(
+          "time-zone", ZONE, "The zone of all times without one of their own; UTC by default.");
+  private static final Key<Integer> AGENT_CONCURRENCY =
+      Key.optional("concurrency", CONCURRENCY, "How many VMs are backed up at once; 2 by default.");
+  private static final Key<Long> AGENT_BANDWIDTH =
+      Key.optional(
+          "bandwidth",
+          RATE,
+          "The most bytes per second that all runs together send, such as 100M.");
+  private static final Key<Duration> AGENT_STOP_WITHIN =
+      Key.optional(
+          "stop-within",
+          duration(Duration.ZERO, DAY),
+          "How long running jobs may take to finish when the agent stops; 5m by default.");
+  private static final Key<JobStore> AGENT_JOB_STORE =
+      Key.optional("job-store", JOB_STORE, "Where the schedule is kept; in memory by default.");
+  private static final Section<Configuration.Agent> AGENT =
+      Section.of(
+          List.of(
+              AGENT_NAME,
+              AGENT_ZONE,
+              AGENT_CONCURRENCY,
+              AGENT_BANDWIDTH,
+              AGENT_STOP_WITHIN,
+              AGENT_JOB_STORE),
+          fields ->
+              new Configuration.Agent(
+                  fields.at(AGENT_NAME),
+                  fields.at(AGENT_ZONE).orElse(ZoneOffset.UTC),
+                  fields.at(AGENT_CONCURRENCY).orElse(2),
+                  rate(fields, AGENT_BANDWIDTH),
+                  fields.at(AGENT_STOP_WITHIN).orElse(Duration.ofMinutes(5)),
+                  fields.at(AGENT_JOB_STORE).orElseGet(JobStore.Memory::new)));
+
+  private static final Key<RepositoryUrl> REPOSITORY_URL =
+      Key.required(
+          "url",
+          Shapes.text("^(/|file:/|s3:)", RepositoryUrl::parse),
+          "An absolute path, file:///path or s3://bucket/prefix?endpoint=…&region=…&path-style=true.");
+  private static final Section<RepositoryUrl> REPOSITORY =
+      Section.of(List.of(REPOSITORY_URL), fields -> fields.of(REPOSITORY_URL));
+
+  private static final Key<Map<DiskName, Located<Path>>> VM_DISKS =
+      Key.required(
+          "disks",
+          Shapes.map(
+              1,
+              NAME_PATTERN,
+              checked(NAME_PATTERN, NAME_ALLOWED, DiskName::new),
+              Shapes.located(ABSOLUTE_PATH)),
+          "Disk name to the path of its image; the VM is shut down while it is backed up.");
+  private static final Section<Map<DiskName, Located<Path>>> VM =
+      Section.of(List.of(VM_DISKS), fields -> fields.of(VM_DISKS));
+
+  private static final Key<String> CRON =
+      Key.optional(
+          "cron",
+          Shapes.text(
+              "",
+              text -> {
+                CronTiming.parse(text, ZoneOffset.UTC);
+                return text;
+              }),
+          "Five fields as in crontab(5), @daily and the like, or six or seven as Quartz has them.");
+  private static final Key<Duration> EVERY =
+      Key.optional(
+          "every",
+          duration(IntervalTiming.SHORTEST, IntervalTiming.LONGEST),
+          "An interval such as 1h, counted from midnight and Monday, not from the agent's start.");
+  private static final Key<ZoneId> SCHEDULE_ZONE =
+      Key.optional("time-zone", ZONE, "The zone of this schedule; the agent's by default.");
+  private static final Key<Duration> JITTER =
+      Key.optional(
+          "jitter",
+          duration(Duration.ZERO, DAY),
+          "Each VM starts up to this much later, at a moment of its own; none by default.");
+  private static final Key<MisfirePolicy> MISFIRE =
+      Key.optional(
+          "missed",
+          Shapes.choice(Map.of("run-once", MisfirePolicy.RUN_ONCE, "skip", MisfirePolicy.SKIP)),
+          "What becomes of missed runs: one makes up for all (run-once, the default), or none.");
+  private static final Section<Draft.Schedule> SCHEDULE =
+      new Section<>(
+          List.of(CRON, EVERY, SCHEDULE_ZONE, JITTER, MISFIRE),
+          List.of(CRON, EVERY),
+          fields ->
+              new Draft.Schedule(
+                  fields.at(CRON),
+                  fields.at(EVERY),
+                  fields.at(SCHEDULE_ZONE),
+                  fields.at(JITTER).orElse(Duration.ZERO),
+                  fields.at(MISFIRE).orElse(MisfirePolicy.RUN_ONCE)));
+
+  private static final Key<Integer> ATTEMPTS =
+      Key.required(
+          "attempts",
+          Shapes.integer(1, RetryPolicy.MAX_ATTEMPTS),
+          "How often a run is tried in all; 1 for no retry.");
+  private static final Key<Duration> FIRST_WAIT =
+      Key.optional(
+          "wait",
+          duration(Duration.ofSeconds(1), DAY),
+          "The wait before the second attempt, doubled after each further one; 1m by default.");
+  private static final Key<Duration> LONGEST_WAIT =
+      Key.optional(
+          "longest-wait",
+          duration(Duration.ofSeconds(1), DAY),
+          "The longest wait between two attempts; 30m by default.");
+  private static final Section<RetryPolicy> RETRY =
+      Section.of(
+          List.of(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT),
+          fields ->
+              new RetryPolicy(
+                  fields.of(ATTEMPTS),
+                  fields.at(FIRST_WAIT).orElse(RetryPolicy.DEFAULT.first()),
+                  fields.at(LONGEST_WAIT).orElse(RetryPolicy.DEFAULT.longest())));
+
+  private static final Key<Integer> LAST =
+      Key.optional("last", COUNT, "Keeps this many of the newest points.");
+  private static final Map<CalendarPeriod, Key<Integer>> PERIODS = periods();
+  private static final Key<CalendarSpan> WITHIN =
+      Key.optional(
+          "within",
+          Shapes.text(CalendarSpan.PATTERN, CalendarSpan::parse),
+          "Keeps what is at most this much older than the newest point, such as 30d or 1y6mo.");
+  private static final Key<List<LabelSelector>> KEEP_LABELS =
+      Key.optional(
+          "labels",
+          Shapes.list(1, Shapes.text("", LabelSelector::parse)),
+          "Keeps points that carry one of these labels: KEY or KEY=VALUE.");
+  private static final Key<Integer> MINIMUM =
+      Key.optional(
+          "minimum",
+          Shapes.integer(0, RetentionPolicy.MAX_COUNT),
+          "How many good points stay whatever the rules say; 1 by default, 0 lets the last one go.");
+  private static final Section<Draft.Retention> RETENTION =
+      Section.of(
+          List.of(
+              LAST,
+              period(CalendarPeriod.HOURLY),
+              period(CalendarPeriod.DAILY),
+              period(CalendarPeriod.WEEKLY),
+              period(CalendarPeriod.MONTHLY),
+              period(CalendarPeriod.YEARLY),
+              WITHIN,
+              KEEP_LABELS,
+              MINIMUM),
+          ConfigFormat::retention);
+
+  private static final Key<Located<String>> JOB_REPOSITORY =
+      Key.required(
+          "repository",
+          Shapes.located(named(NAME_PATTERN, NAME_ALLOWED, s -> s)),
+          "The name of one of the repositories.");
+  private static final Key<List<Located<VmName>>> JOB_VMS =
+      Key.required(
+          "vms",
+          Shapes.list(1, Shapes.located(named(NAME_PATTERN, NAME_ALLOWED, VmName::new))),
+          "The names of the VMs to back up.");
+  private static final Key<Draft.Schedule> JOB_SCHEDULE =
+      Key.required("schedule", SCHEDULE, "When the job is due.");
+  private static final Key<List<Window>> JOB_WINDOWS =
+      Key.optional(
+          "windows",
+          Shapes.list(1, Shapes.text(Window.PATTERN, Window::parse)),
+          "Times in which runs may start: HH:MM-HH:MM, perhaps with days before it.");
+  private static final Key<RetryPolicy> JOB_RETRY =
+      Key.optional("retry", RETRY, "What to do when a run fails; three attempts by default.");
+  private static final Key<Integer> JOB_CONCURRENCY =
+      Key.optional(
+          "concurrency",
+          CONCURRENCY,
+          "How many of the job's VMs are backed up at once on one agent; the agent's by default.");
+  private static final Key<Long> JOB_BANDWIDTH =
+      Key.optional("bandwidth", RATE, "The most bytes per second that one run sends.");
+  private static final Key<Draft.Retention> JOB_RETENTION =
+      Key.optional("retention", RETENTION, "What is kept; everything by default.");
+  private static final Key<Map<String, String>> JOB_LABELS =
+      Key.optional(
+          "labels",
+          Shapes.map(
+              1,
+              NAME_PATTERN,
+              checked(NAME_PATTERN, NAME_ALLOWED, s -> s),
+              Shapes.text("", s -> s)),
+          "Labels of the points that the job makes.");
+  private static final Section<Draft.Job> JOB =
+      Section.of(
+          List.of(
+              JOB_REPOSITORY,
+              JOB_VMS,
+              JOB_SCHEDULE,
+              JOB_WINDOWS,
+              JOB_RETRY,
+              JOB_CONCURRENCY,
+              JOB_BANDWIDTH,
+              JOB_RETENTION,
+              JOB_LABELS),
+          ConfigFormat::job);
+
+  private static final Key<Configuration.Agent> ROOT_AGENT =
+      Key.optional("agent", AGENT, "The agent's own settings.");
+  private static final Key<Map<String, RepositoryUrl>> ROOT_REPOSITORIES =
+      Key.required(
+          "repositories",
+          Shapes.map(1, NAME_PATTERN, checked(NAME_PATTERN, NAME_ALLOWED, s -> s), REPOSITORY),
+          "Repositories, under names that jobs use.");
+  private static final Key<Map<VmName, Map<DiskName, Located<Path>>>> ROOT_VMS =
+      Key.required(
+          "vms",
+          Shapes.map(1, NAME_PATTERN, checked(NAME_PATTERN, NAME_ALLOWED, VmName::new), VM),
+          "VMs, under the names they have in the repositories.");
+  private static final Key<Map<JobName, Draft.Job>> ROOT_JOBS =
+      Key.required("jobs", Shapes.map(1, JobName.PATTERN, JobName::new, JOB), "What is done when.");
+
+  /** The whole file. */
+  static final Section<Draft> FILE =
+      Section.of(
+          List.of(ROOT_AGENT, ROOT_REPOSITORIES, ROOT_VMS, ROOT_JOBS),
+          fields ->
+              new Draft(
+                  fields.at(ROOT_AGENT),
+                  fields.of(ROOT_REPOSITORIES),
+                  fields.of(ROOT_VMS),
+                  fields.of(ROOT_JOBS)));
+
+  /** The agent's settings where the file gives none. */
+  static Configuration.Agent defaultAgent() {
+    return AGENT.make().apply(new Fields(Map.of()));
+  }
+
+  private ConfigFormat() {}
+
+  private static Draft.Job job(Fields fields) {
+    Map<String, String> labels = fields.at(JOB_LABELS).orElseGet(Map::of);
+    Manifest.checkLabels(labels);
+    return new Draft.Job(
+        fields.of(JOB_REPOSITORY),
+        fields.of(JOB_VMS),
+        fields.of(JOB_SCHEDULE),
+        fields.at(JOB_WINDOWS).orElseGet(List::of),
+        fields.at(JOB_RETRY).orElse(RetryPolicy.DEFAULT),
+        fields.at(JOB_CONCURRENCY),
+        rate(fields, JOB_BANDWIDTH),
+        fields.at(JOB_RETENTION),
+        labels);
+  }
+
+  private static Draft.Retention retention(Fields fields) {
+    Map<CalendarPeriod, Integer> counts = new EnumMap<>(CalendarPeriod.class);
+    PERIODS.forEach((period, key) -> fields.at(key).ifPresent(n -> counts.put(period, n)));
+    Draft.Retention retention =
+        new Draft.Retention(
+            fields.at(LAST).orElse(0),
+            counts,
+            fields.at(WITHIN),
+            fields.at(KEEP_LABELS).orElseGet(List::of),
+            fields.at(MINIMUM).orElse(1));
+    if (retention.last() == 0
+        && counts.isEmpty()
+        && retention.within().isEmpty()
+        && retention.labels().isEmpty()) {
+      throw new IllegalArgumentException(
+          "needs a rule (last, hourly, daily, weekly, monthly, yearly, within or labels);"
+              + " without retention everything is kept");
+    }
+    return retention;
+  }
+
+  private static JobStore jobStore(Fields fields) {
+    boolean memory = fields.of(STORE_TYPE).equals("memory");
+    for (Key<?> key : List.of(STORE_URL, STORE_USER, STORE_PASSWORD, STORE_CLUSTER)) {
+      if (memory && fields.at(key).isPresent()) {
+        throw new IllegalArgumentException(
+            "the key \"" + key.name() + "\" is for type postgresql only");
+      }
+    }
+    if (memory) {
+      return new JobStore.Memory();
+    }
+    for (Key<?> key : List.of(STORE_URL, STORE_USER)) {
+      if (fields.at(key).isEmpty()) {
+        throw new IllegalArgumentException(
+            "the key \"" + key.name() + "\" is missing, which type postgresql needs");
+      }
+    }
+    return new JobStore.Postgresql(
+        fields.of(STORE_URL),
+        fields.of(STORE_USER),
+        fields.at(STORE_PASSWORD),
+        fields.at(STORE_CLUSTER).orElse("cowbell"));
+  }
+
+  private static Map<CalendarPeriod, Key<Integer>> periods() {
+    Map<CalendarPeriod, Key<Integer>> keys = new EnumMap<>(CalendarPeriod.class);
+    for (CalendarPeriod period : CalendarPeriod.values()) {
+      String unit =
+          switch (period) {
+            case HOURLY -> "hours";
+            case DAILY -> "days";
+            case WEEKLY -> "weeks";
+            case MONTHLY -> "months";
+            case YEARLY -> "years";
+          };
+      keys.put(
+          period,
+          Key.optional(
+              period.word(),
+              COUNT,
+              "Keeps the newest point of each of this many " + unit + " that have one."));
+    }
+    return keys;
+  }
+
+  private static Key<Integer> period(CalendarPeriod period) {
+    return java.util.Objects.requireNonNull(PERIODS.get(period));
+  }
+
+  private static OptionalLong rate(Fields fields, Key<Long> key) {
+    return fields.at(key).map(OptionalLong::of).orElseGet(OptionalLong::empty);
+  }
+
+  private static Shape<Duration> duration(Duration least, Duration most) {
+    return Shapes.text(Quantities.DURATION_PATTERN, text -> Quantities.duration(text, least, most));
+  }
+
+  private static <T> Shape<T> named(String pattern, String allowed, Function<String, T> make) {
+    return Shapes.text(pattern, checked(pattern, allowed, make));
+  }
+
+  private static <T> Function<String, T> checked(
+      String pattern, String allowed, Function<String, T> make) {
+    return text -> {
+      if (!text.matches(pattern)) {
+        throw new IllegalArgumentException(allowed);
+      }
+      return make.apply(text);
+    };
+  }
+
+  private static Path absolutePath(String text) {
+    try {
+      if (text.startsWith("/") && text.length() <= 4096) {
+        return Path.of(text);
+      }
+    } catch (InvalidPathException e) {
+      throw new IllegalArgumentException("must be an absolute path: " + e.getReason(), e);
+    }
+    throw new IllegalArgumentException("must be an absolute path");
+  }
+
+  private static ZoneId zone(String text) {
+    try {
+      return ZoneId.of(text);
+    } catch (DateTimeException e) {
+      throw new IllegalArgumentException(
+          "must be a time zone such as Europe/Vienna or UTC"
+              + Suggestion.hint(text, ZoneId.getAvailableZoneIds()),
+          e);
+    }
+  }
+
+  private static String databaseUrl(String text) {
+    if (!text.startsWith("jdbc:postgresql:") || text.length() > 2000) {
+      throw new IllegalArgumentException("must be jdbc:postgresql://host:port/database");
+    }
+    if (text.contains("password=")) {
+      throw new IllegalArgumentException(
+          "must not hold the password: give it by reference under the key \"password\"");
+    }
+    return text;
+  }
+}

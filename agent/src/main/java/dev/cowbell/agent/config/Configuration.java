@@ -1,0 +1,85 @@
+package dev.cowbell.agent.config;
+
+import dev.cowbell.agent.repository.DiskName;
+import dev.cowbell.agent.repository.VmName;
+import dev.cowbell.agent.retention.RetentionPolicy;
+import dev.cowbell.agent.schedule.JobName;
+import dev.cowbell.agent.schedule.JobSpec;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.ZoneId;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * A configuration that is right as far as can be seen without touching anything outside of it.
+ *
+ * @param agent the agent's own settings
+ * @param vms the images of each VM, by disk
+ * @param jobs what is to be done when, in the order of the file
+ */
+public record Configuration(
+    Agent agent, Map<VmName, Map<DiskName, Path>> vms, Map<JobName, Job> jobs) {
+
+  public Configuration {
+    vms = Collections.unmodifiableMap(new LinkedHashMap<>(vms));
+    jobs = Collections.unmodifiableMap(new LinkedHashMap<>(jobs));
+  }
+
+  /**
+   * The agent's own settings.
+   *
+   * @param name names this agent; the host's name when empty
+   * @param zone the zone for all times without one
+   * @param concurrency how many runs it does at once
+   * @param bytesPerSecond the most it sends to and fetches from stores
+   * @param stopWithin how long runs may take to finish when the agent stops
+   * @param jobStore where the schedule is kept
+   */
+  public record Agent(
+      Optional<String> name,
+      ZoneId zone,
+      int concurrency,
+      OptionalLong bytesPerSecond,
+      Duration stopWithin,
+      JobStore jobStore) {}
+
+  /** Where the schedule is kept. */
+  public sealed interface JobStore {
+
+    /** In the agent's memory. */
+    record Memory() implements JobStore {}
+
+    /**
+     * In a PostgreSQL database.
+     *
+     * @param cluster agents with the same name share their jobs
+     */
+    record Postgresql(String url, String user, Optional<Secret> password, String cluster)
+        implements JobStore {}
+  }
+
+  /**
+   * A job.
+   *
+   * @param spec when it runs, for which VMs and within what limits
+   * @param repository where its points go
+   * @param bytesPerSecond the most each of its runs sends to the store
+   * @param retention what is kept; nothing is ever removed when empty
+   * @param labels labels of the points it makes
+   */
+  public record Job(
+      JobSpec spec,
+      RepositoryUrl repository,
+      OptionalLong bytesPerSecond,
+      Optional<RetentionPolicy> retention,
+      Map<String, String> labels) {
+
+    public Job {
+      labels = Collections.unmodifiableMap(new LinkedHashMap<>(labels));
+    }
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cowbell.agent.config;
+
+import org.jspecify.annotations.NullMarked;
