@@ -1,5 +1,8 @@
 package dev.cowbell.qcow2;
 
+import dev.cowbell.qcow2.crypto.EncryptedClusters;
+import dev.cowbell.qcow2.crypto.ImageCipher;
+import dev.cowbell.qcow2.crypto.Passphrase;
 import dev.cowbell.qcow2.format.CryptMethod;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Header;
@@ -38,10 +41,13 @@ final class ChainOpener {
     Owned owned = new Owned(file);
     try {
       noteOpened(file);
+      int depth = opened.size() - 1;
       ImageHead head = readHead(file);
-      checkUsable(head);
-      HostFile data = openData(file, head);
-      owned.dataFile = data.equals(file) ? null : data;
+      head.header().checkTables();
+      HostFile dataFile = openData(file, head);
+      owned.dataFile = dataFile.equals(file) ? null : dataFile;
+      StoredData data = unlock(file, head, dataFile, depth);
+      owned.data = data;
       owned.backing = openBacking(file, head, alone);
       return new Qcow2Image(file, head, data, owned.backing, cache);
     } catch (ImageException e) {
@@ -57,6 +63,7 @@ final class ChainOpener {
   private static final class Owned {
     private final HostFile file;
     private @Nullable HostFile dataFile;
+    private @Nullable StoredData data;
     private @Nullable MappedDisk backing;
 
     private Owned(HostFile file) {
@@ -66,6 +73,7 @@ final class ChainOpener {
     private void close(Exception because) {
       try (HostFile _ = file;
           HostFile _ = dataFile;
+          StoredData _ = data;
           MappedDisk _ = backing) {
         // Closing is all there is to do.
       } catch (IOException e) {
@@ -82,14 +90,18 @@ final class ChainOpener {
     return ImageHead.decode(cluster.flip());
   }
 
-  private void checkUsable(ImageHead head) throws ImageException {
-    head.header().checkTables();
-    CryptMethod crypt = head.header().cryptMethod();
-    if (crypt != CryptMethod.NONE && options.scope() != OpenOptions.Scope.METADATA) {
-      throw new EncryptedImageException(
-          "the image is encrypted (%s); reading encrypted images is not supported"
-              .formatted(crypt));
+  private StoredData unlock(HostFile file, ImageHead head, HostFile data, int depth)
+      throws IOException {
+    if (options.scope() == OpenOptions.Scope.METADATA) {
+      return head.header().cryptMethod() == CryptMethod.NONE
+          ? new StoredData.Plain(data)
+          : new StoredData.Locked(data);
     }
+    Optional<Passphrase> passphrase = options.passphrases().forLayer(depth);
+    Optional<ImageCipher> cipher = ImageCipher.open(file, head, passphrase);
+    return cipher.isEmpty()
+        ? new StoredData.Plain(data)
+        : new StoredData.Encrypted(data, new EncryptedClusters(data, cipher.get()));
   }
 
   /** The file that holds uncompressed guest data: the image itself, mostly. */

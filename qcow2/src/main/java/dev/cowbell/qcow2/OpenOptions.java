@@ -1,5 +1,6 @@
 package dev.cowbell.qcow2;
 
+import dev.cowbell.qcow2.crypto.Passphrases;
 import dev.cowbell.qcow2.io.ImageLock;
 import dev.cowbell.qcow2.map.L2Cache;
 
@@ -11,13 +12,15 @@ import dev.cowbell.qcow2.map.L2Cache;
  * @param scope how much of the image is wanted
  * @param lock the locks on the image file itself when it is opened by its path
  * @param l2CacheBytes the bound of memory for L2 tables, of all layers together
+ * @param passphrases what opens encrypted images
  */
 public record OpenOptions(
     ReferenceOpener references,
     BackingFormat backingFormat,
     Scope scope,
     ImageLock.Use lock,
-    long l2CacheBytes) {
+    long l2CacheBytes,
+    Passphrases passphrases) {
 
   /** How much of an image is wanted. */
   public enum Scope {
@@ -36,7 +39,8 @@ public record OpenOptions(
         new BackingFormat.Stated(),
         Scope.CHAIN,
         ImageLock.Use.READ,
-        L2Cache.DEFAULT_BYTES);
+        L2Cache.DEFAULT_BYTES,
+        Passphrases.NONE);
   }
 
   /** Files are locked, references to local files are followed, formats have to be stated. */
@@ -45,22 +49,26 @@ public record OpenOptions(
   }
 
   public OpenOptions withReferences(ReferenceOpener opener) {
-    return new OpenOptions(opener, backingFormat, scope, lock, l2CacheBytes);
+    return new OpenOptions(opener, backingFormat, scope, lock, l2CacheBytes, passphrases);
   }
 
   public OpenOptions withBackingFormat(BackingFormat format) {
-    return new OpenOptions(references, format, scope, lock, l2CacheBytes);
+    return new OpenOptions(references, format, scope, lock, l2CacheBytes, passphrases);
   }
 
   public OpenOptions withScope(Scope wanted) {
-    return new OpenOptions(references, backingFormat, wanted, lock, l2CacheBytes);
+    return new OpenOptions(references, backingFormat, wanted, lock, l2CacheBytes, passphrases);
   }
 
   public OpenOptions withLock(ImageLock.Use use) {
-    return new OpenOptions(references, backingFormat, scope, use, l2CacheBytes);
+    return new OpenOptions(references, backingFormat, scope, use, l2CacheBytes, passphrases);
   }
 
   public OpenOptions withL2CacheBytes(long bytes) {
-    return new OpenOptions(references, backingFormat, scope, lock, bytes);
+    return new OpenOptions(references, backingFormat, scope, lock, bytes, passphrases);
+  }
+
+  public OpenOptions withPassphrases(Passphrases given) {
+    return new OpenOptions(references, backingFormat, scope, lock, l2CacheBytes, given);
   }
 }

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class Qcow2Image implements MappedDisk {
   private final HostFile file;
   private final ImageHead head;
-  private final HostFile data;
+  private final StoredData data;
   private final @Nullable MappedDisk backing;
   private final L2Cache cache;
   private final SnapshotTable snapshots;
@@ -33,7 +33,7 @@ public final class Qcow2Image implements MappedDisk {
   private final Qcow2Layer active;
 
   Qcow2Image(
-      HostFile file, ImageHead head, HostFile data, @Nullable MappedDisk backing, L2Cache cache)
+      HostFile file, ImageHead head, StoredData data, @Nullable MappedDisk backing, L2Cache cache)
       throws IOException {
     Header header = head.header();
     this.file = file;
@@ -177,7 +177,7 @@ public final class Qcow2Image implements MappedDisk {
   public void close() throws IOException {
     compressed.close();
     try (HostFile _ = file;
-        HostFile _ = data;
+        StoredData _ = data;
         MappedDisk _ = backing) {
       // All are closed, whichever fails.
     }

@@ -1,7 +1,6 @@
 package dev.cowbell.qcow2;
 
 import dev.cowbell.qcow2.compress.CompressedClusters;
-import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.io.Zeroes;
 import dev.cowbell.qcow2.map.ClusterMap;
 import dev.cowbell.qcow2.map.MapCursor;
@@ -20,21 +19,21 @@ final class Qcow2Layer implements MappedDisk {
   private final String image;
   private final long size;
   private final ClusterMap clusters;
-  private final HostFile data;
+  private final StoredData data;
   private final CompressedClusters compressed;
   private final @Nullable MappedDisk backing;
   private final Optional<String> dataName;
 
   /**
    * @param image the image's name, for messages
-   * @param data the file that holds uncompressed guest data
+   * @param data the uncompressed guest data
    * @param backing what shows through where the image says nothing; null for zeroes
    */
   Qcow2Layer(
       String image,
       long size,
       ClusterMap clusters,
-      HostFile data,
+      StoredData data,
       CompressedClusters compressed,
       @Nullable MappedDisk backing) {
     this.image = image;
@@ -43,7 +42,7 @@ final class Qcow2Layer implements MappedDisk {
     this.data = data;
     this.compressed = compressed;
     this.backing = backing;
-    this.dataName = Optional.of(data.name());
+    this.dataName = data.plainFile();
   }
 
   @Override
@@ -81,7 +80,7 @@ final class Qcow2Layer implements MappedDisk {
 
   private void readRun(MapCursor run, ByteBuffer dst) throws IOException {
     switch (run.kind()) {
-      case DATA -> data.readPadded(run.hostOffset(), dst);
+      case DATA -> data.read(run.offset(), run.hostOffset(), dst);
       case UNALLOCATED -> readBacking(run.offset(), dst);
       case ZERO, COMPRESSED -> Zeroes.fill(dst);
     }
@@ -138,7 +137,10 @@ final class Qcow2Layer implements MappedDisk {
   }
 
   private MapEntry entry(MapCursor run, MapEntry.Kind kind, int depth) {
-    boolean placed = kind != MapEntry.Kind.COMPRESSED && run.hostOffset() != MapCursor.NOWHERE;
+    boolean placed =
+        dataName.isPresent()
+            && kind != MapEntry.Kind.COMPRESSED
+            && run.hostOffset() != MapCursor.NOWHERE;
     return new MapEntry(
         run.offset(),
         run.length(),

@@ -1,15 +1,16 @@
 package dev.cowbell.qcow2.crypto;
 
+import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.EncryptedImageException;
 import dev.cowbell.qcow2.WrongPassphraseException;
 import dev.cowbell.qcow2.format.CryptMethod;
+import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.io.HostFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Encrypts and decrypts an image's uncompressed clusters; compressed ones are stored plain. For
@@ -33,24 +34,30 @@ public final class ImageCipher implements AutoCloseable {
    *
    * @param file the image file itself, not its data file
    * @param passphrase stays open and the caller's
+   * @throws CorruptImageException if there is a LUKS header without its being used, or the reverse
    * @throws EncryptedImageException if the image is encrypted and there is no passphrase
    * @throws WrongPassphraseException if it is not the image's; the legacy format can't tell
    */
   public static Optional<ImageCipher> open(
-      HostFile file, ImageHead head, @Nullable Passphrase passphrase) throws IOException {
+      HostFile file, ImageHead head, Optional<Passphrase> passphrase) throws IOException {
     CryptMethod method = head.header().cryptMethod();
+    if (method != CryptMethod.LUKS
+        && head.extension(HeaderExtension.FullDiskEncryption.class).isPresent()) {
+      throw new CorruptImageException(
+          "a header extension says where a LUKS header is and crypt_method is " + method);
+    }
     if (method == CryptMethod.NONE) {
       return Optional.empty();
     }
-    if (passphrase == null) {
+    if (passphrase.isEmpty()) {
       throw new EncryptedImageException(
           "the image is encrypted (%s) and no passphrase was given"
               .formatted(method == CryptMethod.LUKS ? "LUKS" : "legacy AES"));
     }
     if (method == CryptMethod.AES) {
-      return Optional.of(legacyAes(passphrase));
+      return Optional.of(legacyAes(passphrase.get()));
     }
-    try (MasterKey key = LuksArea.open(file, head).unlock(passphrase)) {
+    try (MasterKey key = LuksArea.open(file, head).unlock(passphrase.get())) {
       return Optional.of(luks(key));
     }
   }

@@ -21,6 +21,7 @@ public record IterationTime(Duration time) {
   static final long MAX_ROUNDS = 1L << 29;
 
   private static final long MAX_MILLIS = 10_000;
+  private static final long LONG_TRIAL_MILLIS = 150;
 
   public IterationTime {
     if (time.toMillis() < 1 || time.toMillis() > MAX_MILLIS) {
@@ -40,7 +41,9 @@ public record IterationTime(Duration time) {
    * @param length the bytes that are derived
    */
   long iterations(HashAlgorithm hash, int length) {
-    long measured = Pbkdf2.iterationsPerSecond(hash, length) * time.toMillis() / 1000;
+    long millis = time.toMillis();
+    Duration trial = Duration.ofMillis(Math.min(millis, LONG_TRIAL_MILLIS));
+    long measured = Pbkdf2.iterationsPerSecond(hash, length, trial) * millis / 1000;
     long most = MAX_ROUNDS / LuksHeader.SLOTS / 2 / Pbkdf2.roundsPerIteration(hash, length);
     return Math.clamp(measured, MIN_ITERATIONS, most);
   }

@@ -2,6 +2,7 @@ package dev.cowbell.qcow2.crypto;
 
 import java.security.DigestException;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.Arrays;
 
 /**
@@ -13,9 +14,6 @@ import java.util.Arrays;
 final class Pbkdf2 {
   private static final byte INNER_PAD = 0x36;
   private static final byte OUTER_PAD = 0x5c;
-
-  /** Long enough for the compiler to have done its work and for the clock's grain not to matter. */
-  private static final long MEASURE_NANOS = 150_000_000;
 
   private final HashAlgorithm hash;
   private final MessageDigest inner;
@@ -54,8 +52,12 @@ final class Pbkdf2 {
     return Math.ceilDiv(length, hash.digestLength());
   }
 
-  /** Measures how many iterations of a derivation this machine does in a second. */
-  static long iterationsPerSecond(HashAlgorithm hash, int length) {
+  /**
+   * Measures how many iterations of a derivation this machine does in a second.
+   *
+   * @param measured how long at least to measure: what is short leaves the compiler no time
+   */
+  static long iterationsPerSecond(HashAlgorithm hash, int length, Duration measured) {
     Pbkdf2 trial = new Pbkdf2(hash, new byte[hash.digestLength()]);
     byte[] salt = new byte[hash.digestLength()];
     long iterations = 1 << 12;
@@ -63,7 +65,7 @@ final class Pbkdf2 {
       long start = System.nanoTime();
       trial.key(salt, iterations, length);
       long nanos = Math.max(1, System.nanoTime() - start);
-      if (nanos >= MEASURE_NANOS) {
+      if (nanos >= measured.toNanos()) {
         return Math.max(1, (long) (iterations * 1e9 / nanos));
       }
       iterations *= 2;
