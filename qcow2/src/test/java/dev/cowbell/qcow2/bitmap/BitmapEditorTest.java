@@ -9,8 +9,10 @@ import dev.cowbell.bitmaps.testing.SeededRandom;
 import dev.cowbell.qcow2.BitmapNotFoundException;
 import dev.cowbell.qcow2.BitmapRefusedException;
 import dev.cowbell.qcow2.CorruptImageException;
+import dev.cowbell.qcow2.format.Bytes;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.FeatureBits;
+import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.refcount.HeadWriter;
 import dev.cowbell.qcow2.testing.CrashingHostFile;
@@ -28,6 +30,9 @@ class BitmapEditorTest {
 
   private static final RefcountAudit CLEAN = new RefcountAudit(0, 0);
   private static final long DISK = 1 << 20;
+
+  /** The payload of an extension behind which the next one's content crosses offset 1024. */
+  private static final int STRADDLE = 488;
 
   @Test
   void adds_a_bitmap_with_what_it_marks_in_one_commit_of_few_flushes() throws Exception {
@@ -108,6 +113,43 @@ class BitmapEditorTest {
       assertThat(HeadWriter.open(file).head().backingFormat()).contains("raw");
       assertThat(read(file.content()).list()).hasSize(1);
     }
+  }
+
+  private static HeaderExtension unknown(int length) {
+    return new HeaderExtension.Unknown(0x12345678, Bytes.copyOf(new byte[length]));
+  }
+
+  @Test
+  void never_shows_half_an_extension_that_lies_across_two_sectors(Random random) throws Exception {
+    List<HeaderExtension> extensions = List.of(unknown(STRADDLE));
+    SmallImage image = new SmallImage(12, 4, DISK, FeatureBits.NONE, "", extensions);
+    CrashingHostFile start = new CrashingHostFile(image.bytes());
+    edit(start, editor -> editor.add("old", 16, true, ExtentSet.of(0, 1)));
+    CrashingHostFile file = new CrashingHostFile(start.content());
+    edit(
+        file,
+        editor -> {
+          editor.add("new", 16, true, ExtentSet.of(0, 1));
+          editor.add("newer", 16, true, ExtentSet.of(0, 1));
+        });
+    file.forEachCrash(random, 100, (left, _) -> assertThat(read(left).list().size()).isIn(0, 1, 3));
+    assertThat(read(file.content()).list()).hasSize(3);
+    assertThat(file.flushes()).isEqualTo(5);
+  }
+
+  @Test
+  void keeps_extensions_that_follow_a_stale_one() throws Exception {
+    List<HeaderExtension> extensions =
+        List.of(new HeaderExtension.Bitmaps(Bytes.copyOf(new byte[24])), unknown(13));
+    SmallImage image = new SmallImage(12, 4, DISK, FeatureBits.NONE, "base.raw", extensions);
+    CrashingHostFile file = new CrashingHostFile(image.bytes());
+    edit(file, editor -> editor.add("b", 16, true, ExtentSet.of(0, 1)));
+    assertThat(read(file.content()).list()).hasSize(1);
+    edit(file, editor -> editor.remove("b"));
+    ImageHead head = HeadWriter.open(file).head();
+    assertThat(head.extensions()).contains(unknown(13)).hasSize(3);
+    assertThat(head.backingFile()).contains("base.raw");
+    assertThat(RefcountAudit.of(file.content())).isEqualTo(CLEAN);
   }
 
   @Test
@@ -268,9 +310,16 @@ class BitmapEditorTest {
   void leaves_all_old_or_all_new_bitmaps_after_a_crash_anywhere(Random random) throws Exception {
     for (int round = 0; round < 15; round++) {
       int clusterBits = 9 + random.nextInt(4);
-      String backing = random.nextBoolean() ? "base.raw" : "";
+      String backing = random.nextBoolean() ? "the-long-name-of-a-file-that-lies-below.raw" : "";
+      boolean straddling = clusterBits == 12 && backing.isEmpty();
       SmallImage image =
-          new SmallImage(clusterBits, random.nextInt(7), DISK, FeatureBits.NONE, backing);
+          new SmallImage(
+              clusterBits,
+              random.nextInt(7),
+              DISK,
+              FeatureBits.NONE,
+              backing,
+              straddling ? List.of(unknown(STRADDLE)) : List.of());
       ModelledBitmaps model = new ModelledBitmaps(random);
       byte[] before = image.bytes();
       for (int session = 0; session < 4; session++) {

@@ -11,6 +11,7 @@ import dev.cowbell.qcow2.testing.RefcountAudit;
 import dev.cowbell.qcow2.testing.SmallImage;
 import java.io.IOException;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -85,12 +86,13 @@ class ClusterAllocatorTest {
   @Test
   void grows_the_refcount_table_and_leaves_only_leaks_after_a_crash(Random random)
       throws Exception {
-    for (int order : new int[] {5, 6}) {
-      CrashingHostFile file = new CrashingHostFile(new SmallImage(9, order, 1).bytes());
+    for (SmallImage image :
+        List.of(new SmallImage(9, 5, 1), new SmallImage(9, 6, 1), new SmallImage(10, 6, 1))) {
+      CrashingHostFile file = new CrashingHostFile(image.bytes());
       ClusterAllocator allocator = open(file);
       long total = 0;
-      for (int i = 0; i < 8; i++) {
-        int count = 1000 + random.nextInt(order == 6 ? 600 : 1500);
+      for (int i = 0; i < 14; i++) {
+        int count = 1000 + random.nextInt(image.refcountOrder() == 6 ? 600 : 1500);
         allocator.allocate(count);
         total += count;
         allocator.writeBack();

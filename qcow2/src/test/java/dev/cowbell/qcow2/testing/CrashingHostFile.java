@@ -18,8 +18,8 @@ public final class CrashingHostFile implements HostFile {
 
   private static final int SECTOR = 512;
 
-  /** Below this many unflushed pieces every subset is tried. */
-  private static final int EXHAUSTIVE = 4;
+  /** Up to this many unflushed pieces every subset is tried. */
+  private static final int EXHAUSTIVE = 3;
 
   private final byte[] initial;
   private final List<Change> log = new ArrayList<>();

@@ -20,12 +20,25 @@ import java.util.List;
  * @param clusterBits 9 to 21
  * @param refcountOrder 0 to 6
  * @param diskSize in bytes; its refcounts and L1 table fit into the file
+ * @param features feature bits
+ * @param backingFile the name of a raw backing file; empty for none
+ * @param extensions what follows the header extensions that such an image has anyway
  */
 public record SmallImage(
-    int clusterBits, int refcountOrder, long diskSize, FeatureBits features, String backingFile) {
+    int clusterBits,
+    int refcountOrder,
+    long diskSize,
+    FeatureBits features,
+    String backingFile,
+    List<HeaderExtension> extensions) {
 
   public SmallImage(int clusterBits, int refcountOrder, long diskSize) {
     this(clusterBits, refcountOrder, diskSize, FeatureBits.NONE, "");
+  }
+
+  public SmallImage(
+      int clusterBits, int refcountOrder, long diskSize, FeatureBits features, String backingFile) {
+    this(clusterBits, refcountOrder, diskSize, features, backingFile, List.of());
   }
 
   /** The image's bytes. */
@@ -57,13 +70,14 @@ public record SmallImage(
             .refcountTable(1L << clusterBits, 1)
             .features(features)
             .build();
-    List<HeaderExtension> extensions = new ArrayList<>();
+    List<HeaderExtension> all = new ArrayList<>();
     if (!backingFile.isEmpty()) {
-      extensions.add(HeaderExtension.BackingFormat.of("raw"));
+      all.add(HeaderExtension.BackingFormat.of("raw"));
     }
     if (clusterBits >= 12) {
-      extensions.add(HeaderExtension.FeatureNameTable.ofKnownFeatures());
+      all.add(HeaderExtension.FeatureNameTable.ofKnownFeatures());
     }
-    return new ImageHead(header, extensions, Bytes.utf8(backingFile));
+    all.addAll(extensions);
+    return new ImageHead(header, all, Bytes.utf8(backingFile));
   }
 }
