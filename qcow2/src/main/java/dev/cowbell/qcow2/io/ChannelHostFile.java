@@ -25,19 +25,27 @@ public final class ChannelHostFile implements HostFile {
   /** The same file once more, for locks and holes; where the platform has them. */
   private final @Nullable NativeFile own;
 
+  /** Given back explicitly: a child process that is just starting may share the descriptor. */
+  private final @Nullable ImageLock lock;
+
   private final Object identity;
 
   private ChannelHostFile(
-      String name, FileChannel channel, @Nullable NativeFile own, @Nullable Object identity) {
+      String name,
+      FileChannel channel,
+      @Nullable NativeFile own,
+      @Nullable ImageLock lock,
+      @Nullable Object identity) {
     this.name = name;
     this.channel = channel;
     this.own = own;
+    this.lock = lock;
     this.identity = identity == null ? channel : identity;
   }
 
   /** Takes over a channel: closing this closes it. */
   public static ChannelHostFile adopt(String name, FileChannel channel) {
-    return new ChannelHostFile(name, channel, null, null);
+    return new ChannelHostFile(name, channel, null, null, null);
   }
 
   /**
@@ -73,17 +81,17 @@ public final class ChannelHostFile implements HostFile {
     refuseWhatIsNoFile(path);
     if (!NativeFile.AVAILABLE) {
       FileChannel channel = FileChannel.open(path, options);
-      return new ChannelHostFile(path.toString(), channel, null, path.toRealPath());
+      return new ChannelHostFile(path.toString(), channel, null, null, path.toRealPath());
     }
     // The channel is opened through the descriptor, so that locks and data belong to one file even
     // when its name changes hands in between. Opening by name first gives the better messages.
     FileChannel.open(path, options).close();
     NativeFile own = NativeFile.open(path, options.length > 1);
     try {
-      ImageLock.acquire(own, path.toString(), use);
+      ImageLock lock = ImageLock.acquire(own, path.toString(), use);
       Object key = Files.readAttributes(own.reopenPath(), BasicFileAttributes.class).fileKey();
       FileChannel channel = FileChannel.open(own.reopenPath(), options);
-      return new ChannelHostFile(path.toString(), channel, own, key);
+      return new ChannelHostFile(path.toString(), channel, own, lock, key);
     } catch (IOException | RuntimeException e) {
       own.close();
       throw e;
@@ -189,6 +197,9 @@ public final class ChannelHostFile implements HostFile {
     try {
       channel.close();
     } finally {
+      if (lock != null) {
+        lock.close();
+      }
       if (own != null) {
         own.close();
       }

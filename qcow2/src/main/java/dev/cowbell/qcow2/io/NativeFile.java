@@ -75,7 +75,9 @@ final class NativeFile implements Closeable {
   }
 
   void unlock(long at) {
-    fcntl(F_OFD_SETLK, F_UNLCK, at);
+    if (!closed.get()) {
+      fcntl(F_OFD_SETLK, F_UNLCK, at);
+    }
   }
 
   /** Whether another open file description has any lock on one byte. */
