@@ -3,6 +3,7 @@ package dev.cowbell.agent.cli;
 import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.RefusedException;
 import dev.cowbell.agent.observe.CancelledException;
+import dev.cowbell.qcow2.BitmapNotFoundException;
 import dev.cowbell.qcow2.ImageLockedException;
 import dev.cowbell.qcow2.SnapshotNotFoundException;
 import dev.cowbell.storage.ObjectNotFoundException;
@@ -39,6 +40,7 @@ record Failure(ExitCode exitCode, String message, Optional<String> hint) {
       case ObjectNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
       case ImageLockedException e -> failure(ExitCode.LOCKED, messageOf(e));
       case SnapshotNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
+      case BitmapNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
       case FileSystemException e -> ofFile(e);
       case IOException e -> failure(ExitCode.FAILED, messageOf(e));
       case OutOfMemoryError _ ->

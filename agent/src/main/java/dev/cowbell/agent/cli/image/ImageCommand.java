@@ -8,9 +8,12 @@ import picocli.CommandLine.Command;
     name = "image",
     description = "Looks at, checks, converts and compares disk images.",
     subcommands = {
+      BitmapCommand.class,
       CheckCommand.class,
       CompareCommand.class,
       ConvertCommand.class,
+      DirtyCommand.class,
+      InfoCommand.class,
       MapCommand.class,
     })
 public final class ImageCommand extends CommandGroup {}
