@@ -63,7 +63,9 @@ final class ImageCommandsIT {
     assertThat(QemuImg.json(Cowbell.of("image", "map", "--json", top)))
         .as("seed " + seed)
         .isEqualTo(QemuImg.map(top));
-    assertThat(Cowbell.of("image", "map", top)).as("seed " + seed).isEqualTo(QemuImg.of("map", top));
+    assertThat(Cowbell.of("image", "map", top))
+        .as("seed " + seed)
+        .isEqualTo(QemuImg.of("map", top));
   }
 
   @ParameterizedTest
@@ -131,8 +133,18 @@ final class ImageCommandsIT {
     write(source, 4);
     Path target = dir.resolve("target.qcow2");
     Cowbell.of(
-        "image", "convert", "-O", "qcow2", "-o", "compat=1.1," + options, "-B", "base.qcow2", "-F",
-        "qcow2", source, target);
+        "image",
+        "convert",
+        "-O",
+        "qcow2",
+        "-o",
+        "compat=1.1," + options,
+        "-B",
+        "base.qcow2",
+        "-F",
+        "qcow2",
+        source,
+        target);
     QemuImg.checkClean(target);
     QemuImg.assertSame(source, "qcow2", target, "qcow2");
     assertThat(QemuImg.info(target).path("backing-filename").asText()).isEqualTo("base.qcow2");
@@ -255,7 +267,8 @@ final class ImageCommandsIT {
     int cluster = QemuImg.info(image).path("cluster-size").asInt();
     for (JsonNode run : QemuImg.map(image)) {
       long at = (run.path("start").asLong() + cluster - 1) & -cluster;
-      if (!run.path("present").asBoolean() && at + cluster <= run.path("start").asLong() + run.path("length").asLong()) {
+      if (!run.path("present").asBoolean()
+          && at + cluster <= run.path("start").asLong() + run.path("length").asLong()) {
         QemuIo.of(image, "write -q -c -P 77 %d %d".formatted(at, cluster));
       }
     }
