@@ -1,5 +1,6 @@
 package dev.cowbell.qcow2.build;
 
+import dev.cowbell.qcow2.crypto.ImageCipher;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -120,6 +121,15 @@ final class Chunk {
 
   long hostOffset(int index) {
     return hostOffset[index];
+  }
+
+  /** Encrypts, in place, the units that are written as they are. */
+  void encrypt(ImageCipher cipher) {
+    for (int i = 0; i < units; i++) {
+      if (fates[i] == Fate.PLAIN) {
+        cipher.encrypt(guestOffset(i), hostOffset[i], content.slice(i * unit, unit));
+      }
+    }
   }
 
   /** What writes a run of a chunk's bytes to the file. */

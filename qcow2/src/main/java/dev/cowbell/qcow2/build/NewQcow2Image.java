@@ -6,8 +6,11 @@ import dev.cowbell.bitmaps.directory.BitmapTable;
 import dev.cowbell.bitmaps.directory.BitmapsExtension;
 import dev.cowbell.bitmaps.directory.SerializedBitmap;
 import dev.cowbell.qcow2.UnsupportedFeatureException;
+import dev.cowbell.qcow2.crypto.ImageCipher;
+import dev.cowbell.qcow2.crypto.NewLuks;
 import dev.cowbell.qcow2.format.Bytes;
 import dev.cowbell.qcow2.format.CompressedDescriptor;
+import dev.cowbell.qcow2.format.CryptMethod;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.FeatureBits;
 import dev.cowbell.qcow2.format.Geometry;
@@ -36,6 +39,7 @@ public final class NewQcow2Image implements CopyTarget {
   private final NewImageOptions options;
   private final Geometry geometry;
   private final long diskSize;
+  private final Optional<Encryption> encryption;
   private final SequentialRefcounts refcounts;
   private final long[] l1;
   private final ByteBuffer l2;
@@ -53,6 +57,19 @@ public final class NewQcow2Image implements CopyTarget {
    *     for the disk
    */
   public NewQcow2Image(HostFile file, long diskSize, NewImageOptions options) throws IOException {
+    this(file, diskSize, options, Optional.empty());
+  }
+
+  /**
+   * Begins an image that may be encrypted. An encrypted one takes no compressed clusters: these are
+   * never encrypted, so they would give the disk away.
+   *
+   * @param luks the header and the key of an encrypted image; open until the image is finished, and
+   *     closed by the caller
+   */
+  public NewQcow2Image(
+      HostFile file, long diskSize, NewImageOptions options, Optional<NewLuks> luks)
+      throws IOException {
     this.file = file;
     this.options = options;
     this.geometry = options.geometry();
@@ -75,6 +92,17 @@ public final class NewQcow2Image implements CopyTarget {
     l1 = new long[(int) entries];
     l2 = ByteBuffer.allocate(geometry.clusterSize());
     refcounts.allocate(1); // the header's
+    encryption = luks.isEmpty() ? Optional.empty() : Optional.of(writeLuks(luks.get()));
+  }
+
+  /** How an image is encrypted, and where its header says so. */
+  private record Encryption(ImageCipher cipher, HeaderExtension.FullDiskEncryption pointer) {}
+
+  private Encryption writeLuks(NewLuks luks) throws IOException {
+    ByteBuffer area = luks.area();
+    long offset = refcounts.allocate(geometry.clustersFor(area.remaining()));
+    file.write(offset, area);
+    return new Encryption(ImageCipher.luks(luks.key()), luks.pointer(offset));
   }
 
   @Override
@@ -102,6 +130,7 @@ public final class NewQcow2Image implements CopyTarget {
     placePlain(chunk);
     for (int i = 0; i < chunk.units(); i++) {
       if (chunk.fate(i) == Chunk.Fate.COMPRESSED) {
+        refuseInTheClear();
         chunk.place(i, placePacked(chunk.packedLength(i)));
       }
     }
@@ -111,6 +140,13 @@ public final class NewQcow2Image implements CopyTarget {
       }
     }
     refcounts.writeFinished(firstOpenCluster());
+  }
+
+  private void refuseInTheClear() throws UnsupportedFeatureException {
+    if (encryption.isPresent()) {
+      throw new UnsupportedFeatureException(
+          file.name() + ": compressed clusters of an encrypted image would be stored in the clear");
+    }
   }
 
   private void placePlain(Chunk chunk) throws IOException {
@@ -211,6 +247,9 @@ public final class NewQcow2Image implements CopyTarget {
 
   @Override
   public void write(Chunk chunk) throws IOException {
+    if (encryption.isPresent()) {
+      chunk.encrypt(encryption.get().cipher());
+    }
     chunk.writeTo(file::write);
   }
 
@@ -225,6 +264,7 @@ public final class NewQcow2Image implements CopyTarget {
       file.resize(end);
     }
     file.write(0, head(l1Offset, table, bitmaps.orElse(null)).encode());
+    encryption.ifPresent(made -> made.cipher().close());
   }
 
   private long writeL1() throws IOException {
@@ -287,6 +327,10 @@ public final class NewQcow2Image implements CopyTarget {
             new HeaderExtension.Bitmaps(Bytes.take(bitmaps.encode(), BitmapsExtension.SIZE)));
       }
     }
+    encryption.ifPresent(made -> {
+      header.cryptMethod(CryptMethod.LUKS);
+      extensions.add(made.pointer());
+    });
     Header fields =
         header
             .clusterBits(geometry.clusterBits())
