@@ -117,6 +117,10 @@ final class BatchPipeline implements Closeable {
       }
       batches++;
       return true;
+    } catch (Throwable e) {
+      // Before another reader asks a plan that has failed, and takes what it says for the end.
+      ring.fail(e);
+      throw e;
     } finally {
       planLock.unlock();
     }

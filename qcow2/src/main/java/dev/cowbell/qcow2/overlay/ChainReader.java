@@ -52,7 +52,7 @@ public final class ChainReader {
           at = next;
         }
         if (at < chain.size()) {
-          ChainWindow window = chain.resolve(at, OverlayChain.MAX_WINDOW);
+          ChainWindow window = chain.resolve(at, chain.maxWindow());
           run.read(window);
           at = window.end();
         }

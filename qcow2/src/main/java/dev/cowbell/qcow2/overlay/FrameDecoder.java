@@ -1,9 +1,9 @@
 package dev.cowbell.qcow2.overlay;
 
 import dev.cowbell.qcow2.CorruptImageException;
-import dev.cowbell.qcow2.compress.Decompressor;
+import dev.cowbell.qcow2.compress.FrameCodec;
+import dev.cowbell.qcow2.compress.ZstdFrame;
 import dev.cowbell.qcow2.format.CompressedDescriptor;
-import dev.cowbell.qcow2.format.CompressionType;
 import dev.cowbell.qcow2.format.Geometry;
 import java.io.Closeable;
 import java.io.IOException;
@@ -16,14 +16,24 @@ import java.nio.ByteBuffer;
 final class FrameDecoder implements Closeable {
   private static final int RUN = 1 << 20;
 
-  private final Decompressor decompressor = Decompressor.of(CompressionType.ZSTD);
+  private final FrameCodec codec = new FrameCodec();
   private final ByteBuffer cluster;
   private final ByteBuffer run;
+  private ByteBuffer packed = ByteBuffer.allocateDirect(0);
   private long runStart;
 
   FrameDecoder(int largestClusterSize) {
     cluster = ByteBuffer.allocateDirect(largestClusterSize);
     run = ByteBuffer.allocateDirect(Math.max(RUN, largestClusterSize));
+  }
+
+  /** Reads a batch into a buffer of its own, and decodes it. */
+  void readAndDecode(FrameBatch batch, ChainSink sink) throws IOException {
+    if (packed.capacity() < batch.span()) {
+      packed = ByteBuffer.allocateDirect(Math.max(batch.span(), 2 * packed.capacity()));
+    }
+    batch.read(packed);
+    decode(batch, packed, sink);
   }
 
   /**
@@ -48,7 +58,7 @@ final class FrameDecoder implements Closeable {
     long word = window.word(batch.overlay(), index);
     long frame = CompressedDescriptor.hostOffset(word, geometry);
     int at = (int) (frame - batch.hostStart());
-    packed.limit(at + CompressedDescriptor.length(word, geometry)).position(at);
+    int limit = at + CompressedDescriptor.length(word, geometry);
 
     long visibleEnd = window.chain().visibleEnd(batch.overlay());
     boolean whole =
@@ -62,7 +72,8 @@ final class FrameDecoder implements Closeable {
     int filled = run.position();
     ByteBuffer target = whole ? run.limit(filled + size) : cluster.clear().limit(size);
     try {
-      decompressor.decompress(packed, target);
+      int length = ZstdFrame.length(packed, at, limit, size);
+      codec.decompress(packed, at, length, target, target.position(), size);
     } catch (CorruptImageException e) {
       run.limit(run.capacity()).position(filled);
       sink.damaged(
@@ -70,7 +81,7 @@ final class FrameDecoder implements Closeable {
       return;
     }
     if (whole) {
-      run.limit(run.capacity());
+      run.limit(run.capacity()).position(filled + size);
     } else {
       blank(start, visibleEnd, size);
       addPieces(batch, start, end, sink);
@@ -117,6 +128,6 @@ final class FrameDecoder implements Closeable {
 
   @Override
   public void close() {
-    decompressor.close();
+    codec.close();
   }
 }

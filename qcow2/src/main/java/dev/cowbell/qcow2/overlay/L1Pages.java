@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.LongBuffer;
 import org.jspecify.annotations.Nullable;
 
-/** An L1 table in the making. Pages without an entry take no memory and, when written, no seal. */
+/** An L1 table. Pages without an entry take no memory and, when written, no seal. */
 final class L1Pages {
   private static final int PAGE_BITS = 9;
   private static final int PAGE_ENTRIES = 1 << PAGE_BITS;
@@ -39,6 +39,26 @@ final class L1Pages {
       pages[number] = page;
     }
     page[index & (PAGE_ENTRIES - 1)] = word;
+  }
+
+  long get(int index) {
+    long[] page = pages[index >>> PAGE_BITS];
+    return page == null ? 0 : page[index & (PAGE_ENTRIES - 1)];
+  }
+
+  /** The first index from {@code index} on that has an entry; -1 if there is none. */
+  long next(long index) {
+    for (long i = index; i < entries; ) {
+      long[] page = pages[(int) (i >>> PAGE_BITS)];
+      if (page == null) {
+        i = (i | (PAGE_ENTRIES - 1)) + 1;
+      } else if (page[(int) i & (PAGE_ENTRIES - 1)] != 0) {
+        return i;
+      } else {
+        i++;
+      }
+    }
+    return -1;
   }
 
   /** Appends the table, in whole clusters. */

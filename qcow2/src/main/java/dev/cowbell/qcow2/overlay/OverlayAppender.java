@@ -151,7 +151,7 @@ final class OverlayAppender {
             .clusterBits(geometry.clusterBits())
             .size(spec.imageSize())
             .refcountTable(tableOffset, ending.tableClusters())
-            .l1Table(l1.entries() == 0 ? 0 : l1Offset, l1.entries())
+            .l1Table(l1Offset, l1.entries())
             .compressionType(CompressionType.ZSTD)
             .build();
     return written(header, extension);

@@ -17,8 +17,11 @@ public final class OverlayChain {
   /** The greatest number of overlays in a chain. */
   public static final int MAX_LENGTH = 10_000;
 
-  /** How much of the disk {@link #resolve} takes at once. */
-  static final long MAX_WINDOW = 512L << 20;
+  /** The most of the disk that {@link #resolve} takes at once. */
+  private static final long MAX_WINDOW = 512L << 20;
+
+  /** The most L2 entries that a window holds, all overlays together: 4 MiB. */
+  private static final long MAX_ENTRIES = 512 << 10;
 
   private final List<OverlayTables> overlays;
 
@@ -62,6 +65,13 @@ public final class OverlayChain {
     return overlays;
   }
 
+  /** How much of the disk {@link #resolve} takes at once: less, the longer the chain is. */
+  long maxWindow() {
+    long units = Math.max(1, MAX_ENTRIES / overlays.size());
+    long window = Math.min(MAX_WINDOW, units << unitBits);
+    return Math.max(window & -(long) largestClusterSize(), largestClusterSize());
+  }
+
   long visibleEnd(int overlay) {
     return visibleEnd[overlay];
   }
@@ -95,10 +105,10 @@ public final class OverlayChain {
    * Finds the overlay for each part of a range.
    *
    * @param at a multiple of the largest cluster size
-   * @param length at most {@value #MAX_WINDOW}; the window ends at the disk's end at the latest
+   * @param length at most {@link #maxWindow}; the window ends at the disk's end at the latest
    */
   ChainWindow resolve(long at, long length) throws IOException {
-    Objects.checkFromIndexSize(0, length, MAX_WINDOW);
+    Objects.checkFromIndexSize(0, length, maxWindow());
     long end = Math.min(size(), at + length);
     int units = (int) unitsIn(end - at);
     short[] owner = new short[units];

@@ -3,6 +3,7 @@ package dev.cowbell.qcow2.overlay;
 import dev.cowbell.qcow2.Extent;
 import dev.cowbell.qcow2.GuestDisk;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,10 +35,7 @@ public final class OverlayChainDisk implements GuestDisk {
   public void read(long at, ByteBuffer dst) throws IOException {
     Objects.checkFromIndexSize(at, (long) dst.remaining(), size());
     long end = at + dst.remaining();
-    ByteBuffer zeroed = dst.duplicate();
-    while (zeroed.hasRemaining()) {
-      zeroed.put((byte) 0);
-    }
+    MemorySegment.ofBuffer(dst).fill((byte) 0);
     int base = dst.position();
     long from = at;
     while (from < end) {
@@ -51,7 +49,7 @@ public final class OverlayChainDisk implements GuestDisk {
 
   private ChainWindow windowAt(long from, long end) throws IOException {
     long start = from & -(long) chain.largestClusterSize();
-    long length = Math.min(OverlayChain.MAX_WINDOW, roundUp(end) - start);
+    long length = Math.min(chain.maxWindow(), roundUp(end) - start);
     return chain.resolve(start, length);
   }
 
@@ -63,15 +61,7 @@ public final class OverlayChainDisk implements GuestDisk {
     FrameDecoder idle = decoders.poll();
     FrameDecoder decoder = idle == null ? new FrameDecoder(chain.largestClusterSize()) : idle;
     try {
-      window.forEachBatch(
-          from,
-          to,
-          SPAN,
-          batch -> {
-            ByteBuffer packed = ByteBuffer.allocate(batch.span());
-            batch.read(packed);
-            decoder.decode(batch, packed, into);
-          });
+      window.forEachBatch(from, to, SPAN, batch -> decoder.readAndDecode(batch, into));
     } finally {
       decoders.add(decoder);
     }

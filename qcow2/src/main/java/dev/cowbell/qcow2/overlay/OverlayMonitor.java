@@ -7,7 +7,7 @@ public interface OverlayMonitor {
   OverlayMonitor NONE =
       new OverlayMonitor() {
         @Override
-        public void advance(long guestBytes) {}
+        public void advance(long bytes) {}
 
         @Override
         public boolean isCancelled() {
@@ -15,8 +15,8 @@ public interface OverlayMonitor {
         }
       };
 
-  /** So many more guest bytes are done. */
-  void advance(long guestBytes);
+  /** So many more bytes are done: of the disk when writing, of the object when verifying. */
+  void advance(long bytes);
 
   /**
    * Whether the run is to end at the next opportunity, with an {@link OverlayCancelledException}.
