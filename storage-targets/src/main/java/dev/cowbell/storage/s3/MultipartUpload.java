@@ -189,10 +189,9 @@ final class MultipartUpload {
     } catch (ObjectNotFoundException e) {
       return Optional.empty();
     }
-    boolean ours =
-        mark.equals(answer.metadata().get(MARK))
-            && Objects.requireNonNullElse(answer.contentLength(), -1L) == length;
-    return ours ? Optional.of(S3Reads.info(requests, key, what, answer)) : Optional.empty();
+    ObjectInfo info = S3Reads.info(requests, key, what, answer);
+    boolean ours = mark.equals(answer.metadata().get(MARK)) && info.size() == length;
+    return ours ? Optional.of(info) : Optional.empty();
   }
 
   /** Gives up the parts; nothing must be uploading any more. */

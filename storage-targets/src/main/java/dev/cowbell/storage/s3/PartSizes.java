@@ -1,5 +1,7 @@
 package dev.cowbell.storage.s3;
 
+import dev.cowbell.storage.ObjectStore;
+
 /**
  * How long the parts of an upload are. S3 takes at most 10,000 parts, each but the last at least 5
  * MiB and none beyond 5 GiB, together up to 5 TiB; and the parts being filled and sent are held in
@@ -8,8 +10,9 @@ package dev.cowbell.storage.s3;
  *
  * @param base the size to begin with, in bytes
  * @param expected the length up to which {@code base} alone is enough, or 0
+ * @param growth of what part of the uploaded bytes a further part is made
  */
-record PartSizes(long base, long expected) {
+record PartSizes(long base, long expected, long growth) {
 
   static final int MAX_PARTS = 10_000;
   static final long MIN_PART = 5L << 20;
@@ -17,10 +20,10 @@ record PartSizes(long base, long expected) {
 
   private static final long MIB = 1L << 20;
   private static final long SMALLEST_BASE = 8 * MIB;
-  private static final long GROWTH = 1300;
+  private static final long SLOWEST_GROWTH = 1300;
 
   /** Of the parts, what an announced length is spread over; the rest is for surprises. */
-  private static final long PLANNED_PARTS = 9_000;
+  private static final long PLANNED_PARTS = 8_000;
 
   /** Below this many parts, server-side copies may be as small as S3 allows. */
   private static final int PLENTY_OF_PARTS_LEFT = 4_000;
@@ -34,7 +37,15 @@ record PartSizes(long base, long expected) {
   static PartSizes forLength(long expectedLength) {
     long even = (expectedLength + PLANNED_PARTS - 1) / PLANNED_PARTS;
     long base = Math.max(SMALLEST_BASE, (even + MIB - 1) / MIB * MIB);
-    return new PartSizes(Math.min(base, MAX_PART), expectedLength);
+    if (expectedLength <= SLOWEST_GROWTH * SMALLEST_BASE) {
+      return new PartSizes(base, expectedLength, SLOWEST_GROWTH);
+    }
+    // Should the object outgrow what was announced, the parts left have to reach as far as S3 does,
+    // each a fixed fraction of all before it, though none beyond the longest.
+    double partsLeft = MAX_PARTS - (double) expectedLength / base;
+    double factor = Math.max(2, (double) ObjectStore.MAX_OBJECT_SIZE / expectedLength);
+    long growth = (long) Math.min(SLOWEST_GROWTH, 0.75 * partsLeft / Math.log(factor));
+    return new PartSizes(base, expectedLength, growth);
   }
 
   /** How long the next part is when so many bytes have gone into parts before it. */
@@ -42,7 +53,7 @@ record PartSizes(long base, long expected) {
     if (uploaded <= expected) {
       return base;
     }
-    long grown = uploaded / GROWTH / MIB * MIB;
+    long grown = uploaded / growth / MIB * MIB;
     return Math.min(Math.max(base, grown), MAX_PART);
   }
 

@@ -25,7 +25,9 @@ final class S3Clients {
             .credentialsProvider(credentials)
             .forcePathStyle(location.pathStyle())
             // Chunk signatures and trailing checksums are refused by Ceph's gateway and Swift.
-            .serviceConfiguration(s3 -> s3.chunkedEncodingEnabled(false))
+            // Asking before a body is sent costs a round trip each time and saves one hardly ever.
+            .serviceConfiguration(
+                s3 -> s3.chunkedEncodingEnabled(false).expectContinueEnabled(false))
             .requestChecksumCalculation(RequestChecksumCalculation.WHEN_REQUIRED)
             .responseChecksumValidation(ResponseChecksumValidation.WHEN_REQUIRED)
             .addPlugin(LegacyMd5Plugin.create())
@@ -37,6 +39,7 @@ final class S3Clients {
                     .connectionTimeout(settings.connectTimeout())
                     .connectionAcquisitionTimeout(settings.stallTimeout())
                     .socketTimeout(settings.stallTimeout())
+                    .expectContinueEnabled(false)
                     .tcpKeepAlive(true));
     location.endpoint().ifPresent(builder::endpointOverride);
     if (location.region().isPresent()) {

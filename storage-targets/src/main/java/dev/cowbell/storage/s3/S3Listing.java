@@ -48,7 +48,11 @@ final class S3Listing implements Iterator<ObjectInfo> {
                         .startAfter(after.isEmpty() ? null : after)
                         .continuationToken(token)
                         .overrideConfiguration(requests.limit(0))));
-    more = Boolean.TRUE.equals(answer.isTruncated());
+    if (answer.isTruncated() == null) {
+      // A stranger's page must not pass for an empty bucket.
+      throw requests.garbage(WHAT, "it is no listing");
+    }
+    more = answer.isTruncated();
     token = answer.nextContinuationToken();
     if (more && (token == null || answer.contents().isEmpty())) {
       throw requests.garbage(WHAT, "more is promised, but not where");

@@ -12,7 +12,7 @@ import java.time.Duration;
  *     server may take no bytes of a request
  * @param connections how many requests may be under way at once
  * @param uploadMemory bytes that an upload may hold in memory. Objects beyond about 40 GiB whose
- *     length was not announced, and any beyond 250 GiB, take more: a part each being uploaded and
+ *     length was not announced, and any beyond 200 GiB, take more: a part each being uploaded and
  *     filled, and parts have to grow for 10,000 of them to be enough.
  */
 public record S3Settings(

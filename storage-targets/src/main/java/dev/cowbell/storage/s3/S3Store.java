@@ -269,12 +269,15 @@ public final class S3Store implements ObjectStore {
               client ->
                   client.deleteObjects(r ->
                       r.bucket(requests.bucket())
-                          .delete(d -> d.objects(some).quiet(true))
+                          .delete(d -> d.objects(some).quiet(false))
                           .overrideConfiguration(requests.limit(0))));
       for (S3Error error : answer.errors()) {
         if (!"NoSuchKey".equals(error.code())) {
           throw S3Errors.explain(what + " in " + url(), error);
         }
+      }
+      if (answer.deleted().size() + answer.errors().size() < some.size()) {
+        throw requests.garbage(what, "it does not tell of every object");
       }
     }
   }

@@ -61,8 +61,7 @@ final class S3UploadSweep {
           .filter(u -> requests.location().objectOf(u.key()).isPresent())
           .filter(u -> u.initiated() != null && !u.initiated().isAfter(newest))
           .forEach(u -> found.add(new Orphan(u.key(), u.uploadId())));
-      boolean more = Boolean.TRUE.equals(page.isTruncated());
-      if (!more || page.nextKeyMarker() == null) {
+      if (!page.isTruncated() || page.nextKeyMarker() == null) {
         return found;
       }
       key = page.nextKeyMarker();
@@ -73,14 +72,20 @@ final class S3UploadSweep {
 
   private ListMultipartUploadsResponse page(
       String prefix, @Nullable String keyMarker, @Nullable String idMarker) throws IOException {
-    return requests.send(
-        "listing uploads",
-        client ->
-            client.listMultipartUploads(r ->
-                r.bucket(requests.bucket())
-                    .prefix(prefix)
-                    .keyMarker(keyMarker)
-                    .uploadIdMarker(idMarker)
-                    .overrideConfiguration(requests.limit(0))));
+    String what = "listing uploads";
+    ListMultipartUploadsResponse page =
+        requests.send(
+            what,
+            client ->
+                client.listMultipartUploads(r ->
+                    r.bucket(requests.bucket())
+                        .prefix(prefix)
+                        .keyMarker(keyMarker)
+                        .uploadIdMarker(idMarker)
+                        .overrideConfiguration(requests.limit(0))));
+    if (page.isTruncated() == null) {
+      throw requests.garbage(what, "it is no listing");
+    }
+    return page;
   }
 }
