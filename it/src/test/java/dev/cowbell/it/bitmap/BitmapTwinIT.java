@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @ExtendWith(SeededRandom.class)
 final class BitmapTwinIT {
 
-  private static final int STEPS = Integer.getInteger("cowbell.rounds", 25);
+  private static final int STEPS = Integer.getInteger("cowbell.rounds", 20);
   private static final long SIZE = 40 << 20;
 
   @TempDir private Path dir;
