@@ -37,15 +37,31 @@ final class RandomGuest {
   /**
    * Lets the guest do so many operations. QEMU refuses a compressed write over a cluster that the
    * image holds for itself; such a refusal is part of the game, any other failure is none.
+   *
+   * <p>Each compressed write has a process of its own: QEMU 7.2 remembers where the last packed
+   * bytes ended, also when a discard has freed that cluster since and an L2 table got it, and then
+   * fails its own overlap check.
    */
   void act(Path image, int count, long diskSize) {
-    List<String> operations = operations(count, diskSize);
-    Shell.Result result = QemuIo.run(List.of("-f", "qcow2"), image, operations);
-    long refused = result.out().lines().filter(REFUSED::equals).count();
-    long compressed = operations.stream().filter(op -> op.startsWith(COMPRESSED)).count();
-    boolean other = result.out().lines().anyMatch(l -> l.contains("failed") && !l.equals(REFUSED));
-    if (other || refused > compressed || !result.err().isEmpty()) {
-      throw new AssertionError(result);
+    List<String> together = new ArrayList<>();
+    for (String operation : operations(count, diskSize)) {
+      if (operation.startsWith(COMPRESSED)) {
+        flush(image, together);
+        Shell.Result result = QemuIo.run(List.of("-f", "qcow2"), image, List.of(operation));
+        if (result.exit() != 0 && !(result.out().strip() + result.err()).equals(REFUSED)) {
+          throw new AssertionError(result);
+        }
+      } else {
+        together.add(operation);
+      }
+    }
+    flush(image, together);
+  }
+
+  private static void flush(Path image, List<String> operations) {
+    if (!operations.isEmpty()) {
+      QemuIo.of(image, operations);
+      operations.clear();
     }
   }
 
