@@ -76,9 +76,18 @@ record SnapshotTable(List<SnapshotEntry> entries, long length) {
             new Finding.InvalidSnapshot(
                 i,
                 "has its L1 table at %#x, not cluster-aligned".formatted(entry.l1TableOffset())));
+      } else if (entry.l1Size() > SnapshotEntry.MAX_L1_SIZE) {
+        tally.found(
+            new Finding.InvalidSnapshot(
+                i,
+                "has an L1 table of %d entries, allowed are %d"
+                    .formatted(entry.l1Size(), SnapshotEntry.MAX_L1_SIZE)));
       } else {
         l1Check.add(
-            "L1 table of snapshot table entry " + i, entry.l1TableOffset(), entry.l1Size(), false);
+            "L1 table of snapshot table entry " + i,
+            entry.l1TableOffset(),
+            (int) entry.l1Size(),
+            false);
       }
     }
   }

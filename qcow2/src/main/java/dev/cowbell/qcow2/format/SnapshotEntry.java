@@ -8,7 +8,7 @@ import java.util.OptionalLong;
  * An entry of the snapshot table (specification: "Snapshots").
  *
  * @param l1TableOffset where the snapshot's L1 table is
- * @param l1Size the entries of that table
+ * @param l1Size the entries of that table, unsigned 32 bits; see {@link #MAX_L1_SIZE}
  * @param dateSec when it was taken, in seconds since 1970, unsigned 32 bits
  * @param dateNsec and nanoseconds, unsigned 32 bits
  * @param vmClockNsec how long the guest had run, in nanoseconds
@@ -19,7 +19,7 @@ import java.util.OptionalLong;
  */
 public record SnapshotEntry(
     long l1TableOffset,
-    int l1Size,
+    long l1Size,
     long dateSec,
     long dateNsec,
     long vmClockNsec,
@@ -32,6 +32,9 @@ public record SnapshotEntry(
   public static final int FIXED_LENGTH = 40;
 
   public static final int MAX_EXTRA_DATA = 1024;
+
+  /** The most entries of an L1 table that can be used. */
+  public static final int MAX_L1_SIZE = Geometry.MAX_L1_BYTES / Geometry.L1_ENTRY_SIZE;
 
   /** The extra data that version 3 asks for: the large VM state size and the disk size. */
   public static final int MIN_EXTRA_DATA_V3 = 16;
@@ -60,8 +63,9 @@ public record SnapshotEntry(
   private static final int ALIGNMENT = 8;
 
   /**
-   * Reads the entry at a buffer's position and moves the position behind it and its padding. Where
-   * the L1 table lies is checked by {@link #checkL1}.
+   * Reads the entry at a buffer's position and moves the position behind it and its padding. The L1
+   * table is checked by {@link #checkL1}: a snapshot that can't be used is no reason not to use the
+   * image.
    *
    * @param table big-endian; at least {@link #MAX_LENGTH} bytes remain, or all of the table's rest
    * @throws CorruptImageException if the entry has too much extra data or is cut off
@@ -84,17 +88,11 @@ public record SnapshotEntry(
     if (length > available) {
       throw cutOff(length, available);
     }
-    long l1Size = L1_SIZE.get(entry);
-    if (l1Size > Geometry.MAX_L1_BYTES / Geometry.L1_ENTRY_SIZE) {
-      throw new CorruptImageException(
-          "a snapshot's l1_size is %d, allowed are %d"
-              .formatted(l1Size, Geometry.MAX_L1_BYTES / Geometry.L1_ENTRY_SIZE));
-    }
     entry.position(FIXED_LENGTH);
     SnapshotEntry decoded =
         new SnapshotEntry(
             L1_TABLE_OFFSET.get(entry),
-            (int) l1Size,
+            L1_SIZE.get(entry),
             DATE_SEC.get(entry),
             DATE_NSEC.get(entry),
             VM_CLOCK_NSEC.get(entry),

@@ -44,7 +44,7 @@ public final class ClusterMap {
   /** The map of an internal snapshot, whose L1 table has been checked. */
   public static ClusterMap ofSnapshot(
       HostFile file, Header header, SnapshotEntry snapshot, L2Cache cache) throws IOException {
-    L1Table l1 = L1Table.read(file, snapshot.l1TableOffset(), snapshot.l1Size());
+    L1Table l1 = L1Table.read(file, snapshot.l1TableOffset(), (int) snapshot.l1Size());
     return new ClusterMap(file, header.l2Rules(), l1, cache);
   }
 

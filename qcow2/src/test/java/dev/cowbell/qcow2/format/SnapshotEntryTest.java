@@ -75,12 +75,14 @@ class SnapshotEntryTest {
   }
 
   @Test
-  void rejects_an_l1_table_over_32_mib() {
+  void an_l1_table_over_32_mib_spoils_the_snapshot_but_not_the_table() throws Exception {
     ByteBuffer table = encoded(entry(16));
     table.putInt(8, -1);
-    assertThatThrownBy(() -> SnapshotEntry.decode(table))
+    SnapshotEntry spoilt = SnapshotEntry.decode(table);
+    assertThat(spoilt.l1Size()).isEqualTo(0xffff_ffffL);
+    assertThatThrownBy(() -> spoilt.checkL1(new Geometry(16, false, RefcountWidth.DEFAULT), 1))
         .isInstanceOf(CorruptImageException.class)
-        .hasMessageContaining("l1_size is 4294967295");
+        .hasMessageContaining("has 4294967295 entries of 8 bytes, allowed are 33554432 bytes");
   }
 
   @Test
