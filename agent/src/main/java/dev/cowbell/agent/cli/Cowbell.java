@@ -18,6 +18,10 @@ import picocli.CommandLine.ScopeType;
       BackupCommand.class,
       PointsCommand.class,
       ConfigCommand.class,
+      RestoreCommand.class,
+      VerifyCommand.class,
+      DiffCommand.class,
+      DemoCommand.class,
       ImageCommand.class,
     })
 final class Cowbell extends CommandGroup {

@@ -8,6 +8,12 @@ import java.io.IOException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.AwsCredentials;
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
+import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 
 /** Mix-in for commands that work on a repository. */
 final class RepositoryOption {
@@ -35,7 +41,9 @@ final class RepositoryOption {
   /** Opens the repository to read from it; says so when its description is damaged. */
   Repository openForReading(Console console) throws CommandFailedException, IOException {
     Repository open =
-        Repository.adoptForReading(url(console).open(StoreUrl.Missing.REFUSE, console.clock()));
+        Repository.adoptForReading(
+            url(console)
+                .open(StoreUrl.Missing.REFUSE, console.clock(), () -> credentials(console)));
     open.descriptorProblem()
         .ifPresent(problem ->
             console.err().println("cowbell: warning: %s %s".formatted(Layout.DESCRIPTOR, problem)));
@@ -44,11 +52,29 @@ final class RepositoryOption {
 
   /** Opens the repository, which has to exist. */
   Repository open(Console console) throws CommandFailedException, IOException {
-    return Repository.adopt(url(console).open(StoreUrl.Missing.REFUSE, console.clock()));
+    return Repository.adopt(
+        url(console).open(StoreUrl.Missing.REFUSE, console.clock(), () -> credentials(console)));
   }
 
   /** Opens the place for a repository, making it if it is not there. */
   ObjectStore createStore(Console console) throws CommandFailedException, IOException {
-    return url(console).open(StoreUrl.Missing.CREATE, console.clock());
+    return url(console).open(StoreUrl.Missing.CREATE, console.clock(), () -> credentials(console));
+  }
+
+  /** The AWS default chain, which begins with the environment; that is the console's. */
+  private static AwsCredentialsProvider credentials(Console console) {
+    Optional<String> key = console.environment().apply("AWS_ACCESS_KEY_ID");
+    Optional<String> secret = console.environment().apply("AWS_SECRET_ACCESS_KEY");
+    if (key.isEmpty() || secret.isEmpty()) {
+      return DefaultCredentialsProvider.builder().build();
+    }
+    AwsCredentials given =
+        console
+            .environment()
+            .apply("AWS_SESSION_TOKEN")
+            .<AwsCredentials>map(
+                token -> AwsSessionCredentials.create(key.get(), secret.get(), token))
+            .orElseGet(() -> AwsBasicCredentials.create(key.get(), secret.get()));
+    return StaticCredentialsProvider.create(given);
   }
 }

@@ -7,6 +7,7 @@ import java.io.IOException;
 public final class BrokenChainException extends IOException {
   private static final long serialVersionUID = 1L;
 
+  private final String disk;
   private final String key;
   private final String problem;
 
@@ -17,8 +18,14 @@ public final class BrokenChainException extends IOException {
    */
   public BrokenChainException(DiskName disk, ObjectKey key, String problem) {
     super("the chain of disk %s is broken: %s: %s".formatted(disk, key, problem));
+    this.disk = disk.value();
     this.key = key.value();
     this.problem = problem;
+  }
+
+  /** Whose chain it is. */
+  public DiskName disk() {
+    return new DiskName(disk);
   }
 
   /** What is wrong with the object, such as "is missing". */

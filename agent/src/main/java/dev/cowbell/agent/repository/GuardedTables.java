@@ -35,7 +35,7 @@ record GuardedTables(ObjectKey key, OverlayTables tables) implements OverlayTabl
     try {
       tables.readEntries(firstCluster, count, dst);
     } catch (ImageException e) {
-      throw new DamagedObjectException(key, String.valueOf(e.getMessage()));
+      throw new DamagedObjectException(key, StoredOverlay.withoutName(name(), e.getMessage()));
     }
   }
 

@@ -13,7 +13,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.time.Clock;
+import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -49,7 +49,7 @@ public final class Repository implements Closeable {
    *
    * @throws DamagedObjectException if there is one whose description can't be read
    */
-  public static Initialised init(ObjectStore store, Clock clock) throws IOException {
+  public static Initialised init(ObjectStore store, InstantSource clock) throws IOException {
     Optional<Descriptor> present = descriptorOf(store);
     if (present.isPresent()) {
       return new Initialised(present.get(), false);

@@ -14,6 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.Optional;
+import java.util.function.Supplier;
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
 
 /** Where a repository lives, as the user gives it. */
@@ -57,22 +59,33 @@ public sealed interface StoreUrl {
 
   /** Opens the store; the caller closes it. Credentials for S3 come from the AWS default chain. */
   default ObjectStore open(Missing missing, InstantSource clock) throws IOException {
+    return open(missing, clock, () -> DefaultCredentialsProvider.builder().build());
+  }
+
+  /**
+   * Opens the store; the caller closes it.
+   *
+   * @param credentials who asks S3; not asked for a directory
+   */
+  default ObjectStore open(
+      Missing missing, InstantSource clock, Supplier<AwsCredentialsProvider> credentials)
+      throws IOException {
     return switch (this) {
       case Directory(Path path) when missing == Missing.CREATE ->
           DirectoryStore.create(path, clock);
-      case Directory(Path path) -> {
-        if (Files.notExists(path)) {
-          throw new NotFoundException(
-              "no repository at " + path, "cowbell init --repo " + path + " makes one");
-        }
-        yield DirectoryStore.open(path, clock);
-      }
-      case S3(S3Location location) -> {
-        var credentials = DefaultCredentialsProvider.builder().build();
-        yield missing == Missing.CREATE
-            ? S3Store.create(location, S3Settings.DEFAULT, credentials, clock)
-            : S3Store.open(location, S3Settings.DEFAULT, credentials, Optional.empty(), clock);
-      }
+      case Directory(Path path) -> existing(path, clock);
+      case S3(S3Location location) when missing == Missing.CREATE ->
+          S3Store.create(location, S3Settings.DEFAULT, credentials.get(), clock);
+      case S3(S3Location location) ->
+          S3Store.open(location, S3Settings.DEFAULT, credentials.get(), Optional.empty(), clock);
     };
+  }
+
+  private static ObjectStore existing(Path path, InstantSource clock) throws IOException {
+    if (Files.notExists(path)) {
+      throw new NotFoundException(
+          "no repository at " + path, "cowbell init --repo " + path + " makes one");
+    }
+    return DirectoryStore.open(path, clock);
   }
 }

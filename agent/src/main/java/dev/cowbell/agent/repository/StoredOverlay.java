@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /** The bytes of one version of a stored overlay. */
 public final class StoredOverlay implements OverlaySource {
@@ -47,6 +48,16 @@ public final class StoredOverlay implements OverlaySource {
 
   public ObjectKey key() {
     return key;
+  }
+
+  /** A message about this overlay without its name at the beginning. */
+  String withoutName(@Nullable String message) {
+    return withoutName(name(), message);
+  }
+
+  static String withoutName(String name, @Nullable String message) {
+    String text = String.valueOf(message);
+    return text.startsWith(name + ": ") ? text.substring(name.length() + 2) : text;
   }
 
   /** How much was read so far. */

@@ -1,0 +1,141 @@
+package dev.cowbell.agent.restore;
+
+import dev.cowbell.agent.observe.Cancellation;
+import dev.cowbell.agent.observe.Progress;
+import dev.cowbell.agent.observe.Progress.Phase;
+import dev.cowbell.agent.repository.Repository;
+import dev.cowbell.agent.repository.StoredChain;
+import dev.cowbell.agent.restore.RestorePlan.DiskTarget;
+import dev.cowbell.agent.restore.RestorePlan.Target;
+import dev.cowbell.agent.restore.RestoreRequest.Existing;
+import dev.cowbell.agent.restore.RestoreRequest.Format;
+import dev.cowbell.agent.source.TrackingBitmap;
+import dev.cowbell.qcow2.bitmap.BitmapEditor;
+import dev.cowbell.qcow2.build.DiskCopy;
+import dev.cowbell.qcow2.build.NewImageOptions;
+import dev.cowbell.qcow2.build.NewQcow2Image;
+import dev.cowbell.qcow2.build.PendingFile;
+import dev.cowbell.qcow2.io.ChannelHostFile;
+import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.ImageLock;
+import dev.cowbell.qcow2.overlay.ChainReader;
+import dev.cowbell.qcow2.overlay.OverlayChainDisk;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** One disk being rebuilt. Closing it before {@link #publish} leaves nothing of a new file. */
+final class DiskRestore implements Closeable {
+
+  private static final int READS = 16;
+
+  private final DiskTarget disk;
+  private final Existing existing;
+  private final Optional<PendingFile> pending;
+  private final @Nullable HostFile device;
+
+  private DiskRestore(
+      DiskTarget disk,
+      Existing existing,
+      Optional<PendingFile> pending,
+      @Nullable HostFile device) {
+    this.disk = disk;
+    this.existing = existing;
+    this.pending = pending;
+    this.device = device;
+  }
+
+  /** Prepares the place for a disk. */
+  static DiskRestore begin(DiskTarget disk, Existing existing) throws IOException {
+    return switch (disk.target()) {
+      case Target.BlockDevice(var path) ->
+          new DiskRestore(
+              disk, existing, Optional.empty(), ChannelHostFile.open(path, ImageLock.Use.WRITE));
+      case Target.ReplacedFile(var path) -> {
+        // whoever has the old file open would go on with it, unseen
+        if (Files.isWritable(path)) {
+          ChannelHostFile.open(path, ImageLock.Use.WRITE).close();
+        }
+        yield new DiskRestore(disk, existing, Optional.of(PendingFile.of(path)), null);
+      }
+      case Target.NewFile(var path) ->
+          new DiskRestore(disk, existing, Optional.of(PendingFile.of(path)), null);
+    };
+  }
+
+  /** Writes the disk's content. */
+  void run(Repository repository, Progress progress, Cancellation cancellation) throws IOException {
+    StoredChain chain = StoredChain.open(repository.store(), disk.chain().links());
+    try (Phase phase = progress.begin(disk.chain().disk() + ": restoring", disk.size())) {
+      if (disk.format() == Format.RAW) {
+        writeRaw(chain, phase, cancellation);
+      } else {
+        writeQcow2(chain, phase, cancellation);
+      }
+    }
+  }
+
+  private void writeRaw(StoredChain chain, Phase phase, Cancellation cancellation)
+      throws IOException {
+    boolean isNew = device == null;
+    try (RawSink sink = RawSink.begin(file(), disk.size(), isNew, phase, cancellation)) {
+      chain.read(() ->
+          new ChainReader(chain.chain(), Runtime.getRuntime().availableProcessors(), READS)
+              .readAll(sink));
+    }
+  }
+
+  private void writeQcow2(StoredChain chain, Phase phase, Cancellation cancellation)
+      throws IOException {
+    NewQcow2Image image = new NewQcow2Image(file(), chain.chain().size(), NewImageOptions.DEFAULT);
+    try (OverlayChainDisk content = new OverlayChainDisk(chain.chain())) {
+      chain.read(() ->
+          DiskCopy.of(
+                  content,
+                  image,
+                  bytes -> {
+                    cancellation.check();
+                    phase.advance(bytes);
+                  })
+              .run());
+    }
+    if (disk.tracking().isPresent()) {
+      try (BitmapEditor editor = BitmapEditor.open(file())) {
+        TrackingBitmap.add(editor, disk.tracking().get());
+        editor.commit();
+      }
+    }
+  }
+
+  private HostFile file() {
+    return device != null ? device : pending.orElseThrow().file();
+  }
+
+  /** Gives a complete file its name, durably. */
+  void publish() throws IOException {
+    if (device != null) {
+      device.flush();
+    }
+    if (pending.isPresent()) {
+      pending
+          .get()
+          .publish(
+              existing == Existing.OVERWRITE
+                  ? PendingFile.Existing.REPLACE
+                  : PendingFile.Existing.KEEP,
+              true);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (device != null) {
+      device.close();
+    }
+    if (pending.isPresent()) {
+      pending.get().close();
+    }
+  }
+}

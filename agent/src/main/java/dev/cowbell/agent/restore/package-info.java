@@ -1,0 +1,5 @@
+/** Rebuilding disks from restore points. */
+@NullMarked
+package dev.cowbell.agent.restore;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,61 @@
+package dev.cowbell.agent.verify;
+
+import dev.cowbell.agent.repository.Catalogue;
+import dev.cowbell.agent.repository.Catalogue.Unreadable;
+import dev.cowbell.agent.repository.DiskRecord;
+import dev.cowbell.agent.repository.Layout;
+import dev.cowbell.agent.repository.Manifest;
+import dev.cowbell.agent.repository.PointId;
+import dev.cowbell.storage.ObjectInfo;
+import dev.cowbell.storage.ObjectKey;
+import dev.cowbell.storage.ObjectStore;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/** Finds overlays that no manifest names: what interrupted backups left. */
+final class Leftovers {
+
+  private Leftovers() {}
+
+  /**
+   * The overlays of a VM that belong to no point, by key. Those of unreadable points don't count.
+   */
+  static List<ObjectKey> of(ObjectStore store, Catalogue catalogue) throws IOException {
+    Set<ObjectKey> named = new HashSet<>();
+    for (Manifest point : catalogue.points()) {
+      for (DiskRecord disk : point.disks()) {
+        named.add(disk.overlay().key());
+      }
+    }
+    Set<String> unknown = new HashSet<>();
+    for (Unreadable bad : catalogue.unreadable()) {
+      unknown.add(Layout.overlayName(bad.point()));
+    }
+    try (Stream<ObjectInfo> objects = store.list(Layout.disks(catalogue.vm()))) {
+      return objects
+          .map(ObjectInfo::key)
+          .filter(key -> !named.contains(key) && isOverlay(key) && !unknown.contains(file(key)))
+          .toList();
+    } catch (UncheckedIOException e) {
+      throw e.getCause() == null ? new IOException(e) : e.getCause();
+    }
+  }
+
+  private static String file(ObjectKey key) {
+    return key.value().substring(key.value().lastIndexOf('/') + 1);
+  }
+
+  private static boolean isOverlay(ObjectKey key) {
+    String file = file(key);
+    int dot = file.indexOf('.');
+    try {
+      return dot > 0 && Layout.overlayName(new PointId(file.substring(0, dot))).equals(file);
+    } catch (IllegalArgumentException e) {
+      return false;
+    }
+  }
+}
