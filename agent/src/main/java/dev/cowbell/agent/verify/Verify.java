@@ -1,5 +1,6 @@
 package dev.cowbell.agent.verify;
 
+import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.observe.Cancellation;
 import dev.cowbell.agent.observe.Progress;
 import dev.cowbell.agent.observe.Progress.Phase;
@@ -78,6 +79,11 @@ public final class Verify {
     }
 
     void survey(Catalogue catalogue) throws IOException {
+      if (request.vm().isPresent()
+          && catalogue.points().isEmpty()
+          && catalogue.unreadable().isEmpty()) {
+        throw new NotFoundException("VM %s has no restore points".formatted(catalogue.vm()));
+      }
       if (request.point().isPresent()) {
         survey(catalogue, catalogue.resolve(request.point().get()));
         return;

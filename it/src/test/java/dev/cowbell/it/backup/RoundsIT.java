@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class RoundsIT {
 
-  private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 5);
+  private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 3);
   private static final long SIZE = 48 << 20;
   private static final long GRANULE = 65536;
 
