@@ -37,6 +37,15 @@ public final class Samples {
         List.of(disks));
   }
 
+  public static Catalogue catalogue(Manifest... points) {
+    return Catalogue.of(
+        VM,
+        java.util.Arrays.stream(points)
+            .<Optional<Catalogue.Entry>>map(
+                point -> Optional.of(new Catalogue.Known(new StoredManifest(point, new ETag("x")))))
+            .toList());
+  }
+
   public static DiskRecord disk(PointId point, Optional<PointId> parent) {
     return disk(VDA, point, parent);
   }
