@@ -217,7 +217,11 @@ public final class DirectoryStore implements ObjectStore {
   }
 
   @Override
-  public void close() {
-    // Nothing stays open between calls.
+  public void close() throws IOException {
+    try {
+      uploads.close();
+    } catch (IOException e) {
+      throw FileErrors.explain("closing " + files.root(), e);
+    }
   }
 }
