@@ -48,6 +48,13 @@ record PartSizes(long base, long expected, long growth) {
     return new PartSizes(base, expectedLength, growth);
   }
 
+  /**
+   * How long the first part is, which stays in memory: as short as may be, but it holds the head.
+   */
+  static long first(int headLength) {
+    return Math.max(SMALLEST_BASE, headLength);
+  }
+
   /** How long the next part is when so many bytes have gone into parts before it. */
   long next(long uploaded) {
     if (uploaded <= expected) {

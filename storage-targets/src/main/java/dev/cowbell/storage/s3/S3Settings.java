@@ -11,9 +11,9 @@ import java.time.Duration;
  * @param stallTimeout how long an answer, or the next bytes of one, may take, and how long the
  *     server may take no bytes of a request
  * @param connections how many requests may be under way at once
- * @param uploadMemory bytes that an upload may hold in memory. Objects beyond about 40 GiB whose
- *     length was not announced, and any beyond 200 GiB, take more: a part each being uploaded and
- *     filled, and parts have to grow for 10,000 of them to be enough.
+ * @param uploadMemory bytes that an upload may hold in memory. Objects beyond about 36 GiB whose
+ *     length was not announced, and any beyond about 220 GiB, take more: parts have to grow for
+ *     10,000 of them to be enough, and two are held besides the first.
  */
 public record S3Settings(
     RetryPolicy retry,

@@ -73,7 +73,7 @@ final class S3Upload implements ObjectUpload {
     this.multipart = multipart;
     this.store = store;
     this.support = support;
-    memory.allow(headLength + 3 * sizes.base());
+    memory.allow(PartSizes.first(headLength) + 2 * sizes.base());
     this.first = new Part(memory);
     this.current = first;
     step(() -> {
@@ -127,7 +127,7 @@ final class S3Upload implements ObjectUpload {
   }
 
   private long room() {
-    long size = current == first ? Math.max(sizes.base(), headLength) : sizes.next(sealed);
+    long size = current == first ? PartSizes.first(headLength) : sizes.next(sealed);
     return Math.max(0, size - current.length());
   }
 
