@@ -16,8 +16,11 @@ import java.nio.ByteBuffer;
  */
 public final class FrameCodec implements Closeable {
 
-  /** The level of {@code zstd} and {@code qemu-img} when none is asked for. */
-  public static final int DEFAULT_LEVEL = 3;
+  /**
+   * The level when none is asked for. Level 3, which QEMU uses, packs 1.4 % better and takes a
+   * fifth more time (64 KiB clusters of a file system).
+   */
+  public static final int DEFAULT_LEVEL = 2;
 
   private final ZstdCompressCtx compressor = new ZstdCompressCtx();
   private final ZstdDecompressCtx decompressor = new ZstdDecompressCtx();
