@@ -59,7 +59,8 @@ record Failure(ExitCode exitCode, String message, Optional<String> hint) {
       case NoSuchFileException _ ->
           failure(ExitCode.NOT_FOUND, file + ": no such file or directory");
       case AccessDeniedException _ -> failure(ExitCode.FAILED, file + ": permission denied");
-      case FileAlreadyExistsException _ -> failure(ExitCode.FAILED, file + ": exists already");
+      case FileAlreadyExistsException _ when e.getReason() == null ->
+          failure(ExitCode.FAILED, file + ": exists already");
       case DirectoryNotEmptyException _ ->
           failure(ExitCode.FAILED, file + ": the directory is not empty");
       case NotDirectoryException _ -> failure(ExitCode.FAILED, file + ": not a directory");

@@ -88,7 +88,7 @@ final class RestorePlanner {
     }
     if (request.existing() == Existing.REFUSE) {
       throw new FileAlreadyExistsException(
-          path.toString(), null, "exists already; --overwrite replaces it");
+          path.toString(), null, "exists already; --overwrite would replace it");
     }
     if (Files.isRegularFile(path)) {
       return new Target.ReplacedFile(path.toRealPath());
