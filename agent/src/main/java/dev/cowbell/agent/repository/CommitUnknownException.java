@@ -4,8 +4,9 @@ import dev.cowbell.storage.ObjectKey;
 import java.io.IOException;
 
 /**
- * A manifest was sent, the store's answer was lost, and it could not be read back: the point may
- * exist or not. Nothing that it would need may be deleted.
+ * A manifest was sent, the store's answer was lost, and it could not be found: the point may exist,
+ * or come to exist when the request arrives late, or not. Nothing that it would need may be
+ * deleted.
  */
 public final class CommitUnknownException extends IOException {
   private static final long serialVersionUID = 1L;

@@ -1,6 +1,7 @@
 package dev.cowbell.agent.repository;
 
 import dev.cowbell.agent.NotFoundException;
+import dev.cowbell.storage.AccessDeniedException;
 import dev.cowbell.storage.ObjectInfo;
 import dev.cowbell.storage.ObjectKey;
 import dev.cowbell.storage.ObjectNotFoundException;
@@ -8,6 +9,7 @@ import dev.cowbell.storage.ObjectStore;
 import dev.cowbell.storage.Precondition;
 import dev.cowbell.storage.PreconditionFailedException;
 import dev.cowbell.storage.StoreException;
+import dev.cowbell.storage.StoreFullException;
 import dev.cowbell.storage.StoredObject;
 import java.io.Closeable;
 import java.io.IOException;
@@ -212,9 +214,14 @@ public final class Repository implements Closeable {
     byte[] document = ManifestCodec.encode(manifest);
     try {
       store.put(key, ByteBuffer.wrap(document), Precondition.IF_ABSENT);
-    } catch (IOException | RuntimeException e) {
+    } catch (PreconditionFailedException | AccessDeniedException | StoreFullException e) {
       if (!isStored(key, document, e)) {
         throw e;
+      }
+    } catch (IOException e) {
+      // a request that got no answer may still be on its way: not to be found is no proof
+      if (!isStored(key, document, e)) {
+        throw new CommitUnknownException(key, e);
       }
     }
   }
