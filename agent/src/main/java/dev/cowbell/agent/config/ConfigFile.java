@@ -87,7 +87,7 @@ public final class ConfigFile {
   }
 
   private Configuration resolve(Draft draft) {
-    Configuration.Agent agent = draft.agent().orElseGet(ConfigFormat::defaultAgent);
+    Configuration.Agent agent = draft.agent().orElseGet(AgentFormat::defaultAgent);
     refuseSharedImages(draft.vms());
     Map<VmName, Map<DiskName, Path>> vms = new LinkedHashMap<>();
     draft

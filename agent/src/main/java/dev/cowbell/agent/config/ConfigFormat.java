@@ -1,6 +1,5 @@
 package dev.cowbell.agent.config;
 
-import dev.cowbell.agent.config.Configuration.JobStore;
 import dev.cowbell.agent.config.Shapes.Located;
 import dev.cowbell.agent.repository.DiskName;
 import dev.cowbell.agent.repository.Manifest;
@@ -15,114 +14,18 @@ import dev.cowbell.agent.schedule.JobName;
 import dev.cowbell.agent.schedule.MisfirePolicy;
 import dev.cowbell.agent.schedule.RetryPolicy;
 import dev.cowbell.agent.schedule.Window;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalLong;
-import java.util.function.Function;
 
 /** The format of the file, declared once: every section, its keys and their shapes. */
 final class ConfigFormat {
 
-  private static final String NAME_PATTERN = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$";
-  private static final String NAME_ALLOWED =
-      "must be 1 to 128 characters of A-Z a-z 0-9 . _ -, the first no dot";
-  private static final int MAX_CONCURRENCY = 256;
-  private static final Duration DAY = Duration.ofDays(1);
-
-  private static final Shape<Path> ABSOLUTE_PATH = Shapes.text("^/", ConfigFormat::absolutePath);
-  private static final Shape<ZoneId> ZONE = Shapes.text("", ConfigFormat::zone);
-  private static final Shape<Long> RATE =
-      Shapes.text(Quantities.RATE_PATTERN, Quantities::bytesPerSecond);
-  private static final Shape<Integer> CONCURRENCY = Shapes.integer(1, MAX_CONCURRENCY);
   private static final Shape<Integer> COUNT = Shapes.integer(1, RetentionPolicy.MAX_COUNT);
-
-  private static final Key<String> SECRET_ENV =
-      Key.optional(
-          "env",
-          named("^[A-Za-z_][A-Za-z0-9_]*$", "must be the name of an environment variable", s -> s),
-          "The environment variable that holds the secret.");
-  private static final Key<Path> SECRET_FILE =
-      Key.optional("file", ABSOLUTE_PATH, "The file whose first line is the secret.");
-  private static final Section<Secret> SECRET =
-      new Section<>(
-          List.of(SECRET_ENV, SECRET_FILE),
-          List.of(SECRET_ENV, SECRET_FILE),
-          fields ->
-              fields
-                  .at(SECRET_ENV)
-                  .<Secret>map(Secret.InEnvironment::new)
-                  .orElseGet(() -> new Secret.InFile(fields.of(SECRET_FILE))));
-
-  private static final Key<String> STORE_TYPE =
-      Key.required(
-          "type",
-          Shapes.choice(Map.of("memory", "memory", "postgresql", "postgresql")),
-          "memory: for one agent alone. postgresql: outlives the agent, and several can share it.");
-  private static final Key<String> STORE_URL =
-      Key.optional(
-          "url",
-          Shapes.text("^jdbc:postgresql:", ConfigFormat::databaseUrl),
-          "The database, such as jdbc:postgresql://db.example.org/cowbell.");
-  private static final Key<String> STORE_USER =
-      Key.optional("user", Shapes.text("", s -> s), "The database user.");
-  private static final Key<Secret> STORE_PASSWORD =
-      Key.optional("password", SECRET, "Where the database password is kept.");
-  private static final Key<String> STORE_CLUSTER =
-      Key.optional(
-          "cluster",
-          named(NAME_PATTERN, NAME_ALLOWED, s -> s),
-          "Agents with the same cluster name and database share their jobs; cowbell by default.");
-  private static final Section<JobStore> JOB_STORE =
-      Section.of(
-          List.of(STORE_TYPE, STORE_URL, STORE_USER, STORE_PASSWORD, STORE_CLUSTER),
-          ConfigFormat::jobStore);
-
-  private static final Key<String> AGENT_NAME =
-      Key.optional(
-          "name",
-          named(NAME_PATTERN, NAME_ALLOWED, s -> s),
-          "Names this agent in logs and in the job store; the host's name by default.");
-  private static final Key<ZoneId> AGENT_ZONE =
-      Key.optional(
-          "time-zone", ZONE, "The zone of all times without one of their own; UTC by default.");
-  private static final Key<Integer> AGENT_CONCURRENCY =
-      Key.optional("concurrency", CONCURRENCY, "How many VMs are backed up at once; 2 by default.");
-  private static final Key<Long> AGENT_BANDWIDTH =
-      Key.optional(
-          "bandwidth",
-          RATE,
-          "The most bytes per second that all runs together send, such as 100M.");
-  private static final Key<Duration> AGENT_STOP_WITHIN =
-      Key.optional(
-          "stop-within",
-          duration(Duration.ZERO, DAY),
-          "How long running jobs may take to finish when the agent stops; 5m by default.");
-  private static final Key<JobStore> AGENT_JOB_STORE =
-      Key.optional("job-store", JOB_STORE, "Where the schedule is kept; in memory by default.");
-  private static final Section<Configuration.Agent> AGENT =
-      Section.of(
-          List.of(
-              AGENT_NAME,
-              AGENT_ZONE,
-              AGENT_CONCURRENCY,
-              AGENT_BANDWIDTH,
-              AGENT_STOP_WITHIN,
-              AGENT_JOB_STORE),
-          fields ->
-              new Configuration.Agent(
-                  fields.at(AGENT_NAME),
-                  fields.at(AGENT_ZONE).orElse(ZoneOffset.UTC),
-                  fields.at(AGENT_CONCURRENCY).orElse(2),
-                  rate(fields, AGENT_BANDWIDTH),
-                  fields.at(AGENT_STOP_WITHIN).orElse(Duration.ofMinutes(5)),
-                  fields.at(AGENT_JOB_STORE).orElseGet(JobStore.Memory::new)));
 
   private static final Key<RepositoryUrl> REPOSITORY_URL =
       Key.required(
@@ -137,9 +40,9 @@ final class ConfigFormat {
           "disks",
           Shapes.map(
               1,
-              NAME_PATTERN,
-              checked(NAME_PATTERN, NAME_ALLOWED, DiskName::new),
-              Shapes.located(ABSOLUTE_PATH)),
+              Terms.NAME_PATTERN,
+              Terms.checked(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, DiskName::new),
+              Shapes.located(Terms.ABSOLUTE_PATH)),
           "Disk name to the path of its image; the VM is shut down while it is backed up.");
   private static final Section<Map<DiskName, Located<Path>>> VM =
       Section.of(List.of(VM_DISKS), fields -> fields.of(VM_DISKS));
@@ -157,14 +60,14 @@ final class ConfigFormat {
   private static final Key<Duration> EVERY =
       Key.optional(
           "every",
-          duration(IntervalTiming.SHORTEST, IntervalTiming.LONGEST),
+          Terms.duration(IntervalTiming.SHORTEST, IntervalTiming.LONGEST),
           "An interval such as 1h, counted from midnight and Monday, not from the agent's start.");
   private static final Key<ZoneId> SCHEDULE_ZONE =
-      Key.optional("time-zone", ZONE, "The zone of this schedule; the agent's by default.");
+      Key.optional("time-zone", Terms.ZONE, "The zone of this schedule; the agent's by default.");
   private static final Key<Duration> JITTER =
       Key.optional(
           "jitter",
-          duration(Duration.ZERO, DAY),
+          Terms.duration(Duration.ZERO, Terms.DAY),
           "Each VM starts up to this much later, at a moment of its own; none by default.");
   private static final Key<MisfirePolicy> MISFIRE =
       Key.optional(
@@ -191,12 +94,12 @@ final class ConfigFormat {
   private static final Key<Duration> FIRST_WAIT =
       Key.optional(
           "wait",
-          duration(Duration.ofSeconds(1), DAY),
+          Terms.duration(Duration.ofSeconds(1), Terms.DAY),
           "The wait before the second attempt, doubled after each further one; 1m by default.");
   private static final Key<Duration> LONGEST_WAIT =
       Key.optional(
           "longest-wait",
-          duration(Duration.ofSeconds(1), DAY),
+          Terms.duration(Duration.ofSeconds(1), Terms.DAY),
           "The longest wait between two attempts; 30m by default.");
   private static final Section<RetryPolicy> RETRY =
       Section.of(
@@ -242,12 +145,13 @@ final class ConfigFormat {
   private static final Key<Located<String>> JOB_REPOSITORY =
       Key.required(
           "repository",
-          Shapes.located(named(NAME_PATTERN, NAME_ALLOWED, s -> s)),
+          Shapes.located(Terms.named(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, s -> s)),
           "The name of one of the repositories.");
   private static final Key<List<Located<VmName>>> JOB_VMS =
       Key.required(
           "vms",
-          Shapes.list(1, Shapes.located(named(NAME_PATTERN, NAME_ALLOWED, VmName::new))),
+          Shapes.list(
+              1, Shapes.located(Terms.named(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, VmName::new))),
           "The names of the VMs to back up.");
   private static final Key<Draft.Schedule> JOB_SCHEDULE =
       Key.required("schedule", SCHEDULE, "When the job is due.");
@@ -261,10 +165,10 @@ final class ConfigFormat {
   private static final Key<Integer> JOB_CONCURRENCY =
       Key.optional(
           "concurrency",
-          CONCURRENCY,
+          Terms.CONCURRENCY,
           "How many of the job's VMs are backed up at once on one agent; the agent's by default.");
   private static final Key<Long> JOB_BANDWIDTH =
-      Key.optional("bandwidth", RATE, "The most bytes per second that one run sends.");
+      Key.optional("bandwidth", Terms.RATE, "The most bytes per second that one run sends.");
   private static final Key<Draft.Retention> JOB_RETENTION =
       Key.optional("retention", RETENTION, "What is kept; everything by default.");
   private static final Key<Map<String, String>> JOB_LABELS =
@@ -272,8 +176,8 @@ final class ConfigFormat {
           "labels",
           Shapes.map(
               1,
-              NAME_PATTERN,
-              checked(NAME_PATTERN, NAME_ALLOWED, s -> s),
+              Terms.NAME_PATTERN,
+              Terms.checked(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, s -> s),
               Shapes.text("", s -> s)),
           "Labels of the points that the job makes.");
   private static final Section<Draft.Job> JOB =
@@ -291,16 +195,24 @@ final class ConfigFormat {
           ConfigFormat::job);
 
   private static final Key<Configuration.Agent> ROOT_AGENT =
-      Key.optional("agent", AGENT, "The agent's own settings.");
+      Key.optional("agent", AgentFormat.AGENT, "The agent's own settings.");
   private static final Key<Map<String, RepositoryUrl>> ROOT_REPOSITORIES =
       Key.required(
           "repositories",
-          Shapes.map(1, NAME_PATTERN, checked(NAME_PATTERN, NAME_ALLOWED, s -> s), REPOSITORY),
+          Shapes.map(
+              1,
+              Terms.NAME_PATTERN,
+              Terms.checked(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, s -> s),
+              REPOSITORY),
           "Repositories, under names that jobs use.");
   private static final Key<Map<VmName, Map<DiskName, Located<Path>>>> ROOT_VMS =
       Key.required(
           "vms",
-          Shapes.map(1, NAME_PATTERN, checked(NAME_PATTERN, NAME_ALLOWED, VmName::new), VM),
+          Shapes.map(
+              1,
+              Terms.NAME_PATTERN,
+              Terms.checked(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, VmName::new),
+              VM),
           "VMs, under the names they have in the repositories.");
   private static final Key<Map<JobName, Draft.Job>> ROOT_JOBS =
       Key.required("jobs", Shapes.map(1, JobName.PATTERN, JobName::new, JOB), "What is done when.");
@@ -316,11 +228,6 @@ final class ConfigFormat {
                   fields.of(ROOT_VMS),
                   fields.of(ROOT_JOBS)));
 
-  /** The agent's settings where the file gives none. */
-  static Configuration.Agent defaultAgent() {
-    return AGENT.make().apply(new Fields(Map.of()));
-  }
-
   private ConfigFormat() {}
 
   private static Draft.Job job(Fields fields) {
@@ -333,7 +240,7 @@ final class ConfigFormat {
         fields.at(JOB_WINDOWS).orElseGet(List::of),
         fields.at(JOB_RETRY).orElse(RetryPolicy.DEFAULT),
         fields.at(JOB_CONCURRENCY),
-        rate(fields, JOB_BANDWIDTH),
+        Terms.rate(fields, JOB_BANDWIDTH),
         fields.at(JOB_RETENTION),
         labels);
   }
@@ -359,30 +266,6 @@ final class ConfigFormat {
     return retention;
   }
 
-  private static JobStore jobStore(Fields fields) {
-    boolean memory = fields.of(STORE_TYPE).equals("memory");
-    for (Key<?> key : List.of(STORE_URL, STORE_USER, STORE_PASSWORD, STORE_CLUSTER)) {
-      if (memory && fields.at(key).isPresent()) {
-        throw new IllegalArgumentException(
-            "the key \"" + key.name() + "\" is for type postgresql only");
-      }
-    }
-    if (memory) {
-      return new JobStore.Memory();
-    }
-    for (Key<?> key : List.of(STORE_URL, STORE_USER)) {
-      if (fields.at(key).isEmpty()) {
-        throw new IllegalArgumentException(
-            "the key \"" + key.name() + "\" is missing, which type postgresql needs");
-      }
-    }
-    return new JobStore.Postgresql(
-        fields.of(STORE_URL),
-        fields.of(STORE_USER),
-        fields.at(STORE_PASSWORD),
-        fields.at(STORE_CLUSTER).orElse("cowbell"));
-  }
-
   private static Map<CalendarPeriod, Key<Integer>> periods() {
     Map<CalendarPeriod, Key<Integer>> keys = new EnumMap<>(CalendarPeriod.class);
     for (CalendarPeriod period : CalendarPeriod.values()) {
@@ -406,60 +289,5 @@ final class ConfigFormat {
 
   private static Key<Integer> period(CalendarPeriod period) {
     return java.util.Objects.requireNonNull(PERIODS.get(period));
-  }
-
-  private static OptionalLong rate(Fields fields, Key<Long> key) {
-    return fields.at(key).map(OptionalLong::of).orElseGet(OptionalLong::empty);
-  }
-
-  private static Shape<Duration> duration(Duration least, Duration most) {
-    return Shapes.text(Quantities.DURATION_PATTERN, text -> Quantities.duration(text, least, most));
-  }
-
-  private static <T> Shape<T> named(String pattern, String allowed, Function<String, T> make) {
-    return Shapes.text(pattern, checked(pattern, allowed, make));
-  }
-
-  private static <T> Function<String, T> checked(
-      String pattern, String allowed, Function<String, T> make) {
-    return text -> {
-      if (!text.matches(pattern)) {
-        throw new IllegalArgumentException(allowed);
-      }
-      return make.apply(text);
-    };
-  }
-
-  private static Path absolutePath(String text) {
-    try {
-      if (text.startsWith("/") && text.length() <= 4096) {
-        return Path.of(text);
-      }
-    } catch (InvalidPathException e) {
-      throw new IllegalArgumentException("must be an absolute path: " + e.getReason(), e);
-    }
-    throw new IllegalArgumentException("must be an absolute path");
-  }
-
-  private static ZoneId zone(String text) {
-    try {
-      return ZoneId.of(text);
-    } catch (DateTimeException e) {
-      throw new IllegalArgumentException(
-          "must be a time zone such as Europe/Vienna or UTC"
-              + Suggestion.hint(text, ZoneId.getAvailableZoneIds()),
-          e);
-    }
-  }
-
-  private static String databaseUrl(String text) {
-    if (!text.startsWith("jdbc:postgresql:") || text.length() > 2000) {
-      throw new IllegalArgumentException("must be jdbc:postgresql://host:port/database");
-    }
-    if (text.contains("password=")) {
-      throw new IllegalArgumentException(
-          "must not hold the password: give it by reference under the key \"password\"");
-    }
-    return text;
   }
 }

@@ -12,7 +12,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.quartz.JobExecutionContext;
 import org.quartz.Scheduler;
 import org.quartz.SchedulerException;
-import org.quartz.Trigger;
 import org.quartz.TriggerKey;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -148,10 +147,7 @@ final class Dispatcher {
 
   private void putOff(Scheduler scheduler, RunRequest request, Instant until, String why)
       throws SchedulerException {
-    Trigger waiting = Triggers.waiting(request, until);
-    if (scheduler.rescheduleJob(waiting.getKey(), waiting) == null) {
-      scheduler.scheduleJob(waiting);
-    }
+    Triggers.put(scheduler, Triggers.waiting(request, until));
     listener.on(new ScheduleEvent.PutOff(request, until, why));
   }
 }

@@ -116,10 +116,7 @@ public final class JobScheduler {
       quartz.unscheduleJob(key); // never due again
       return;
     }
-    Trigger trigger = Triggers.regular(job, vm, from);
-    if (quartz.rescheduleJob(key, trigger) == null) {
-      quartz.scheduleJob(trigger);
-    }
+    Triggers.put(quartz, Triggers.regular(job, vm, from));
   }
 
   private void removeAllBut(Set<VmName> vms, Set<TriggerKey> wanted) throws SchedulerException {
@@ -159,11 +156,8 @@ public final class JobScheduler {
     Instant now = clock.instant();
     try {
       for (VmName vm : spec.vms()) {
-        Trigger trigger =
-            Triggers.requested(new RunRequest(job, vm, RunReason.REQUESTED, now, 1), now);
-        if (quartz.rescheduleJob(trigger.getKey(), trigger) == null) {
-          quartz.scheduleJob(trigger);
-        }
+        Triggers.put(
+            quartz, Triggers.requested(new RunRequest(job, vm, RunReason.REQUESTED, now, 1), now));
       }
     } catch (SchedulerException e) {
       throw new IOException("cannot start " + job + ": " + e.getMessage(), e);

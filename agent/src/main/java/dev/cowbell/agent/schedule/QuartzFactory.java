@@ -7,7 +7,6 @@ import java.util.UUID;
 import org.quartz.Scheduler;
 import org.quartz.SchedulerException;
 import org.quartz.impl.StdSchedulerFactory;
-import org.quartz.impl.jdbcjobstore.JobStoreTX;
 import org.quartz.impl.jdbcjobstore.PostgreSQLDelegate;
 import org.quartz.simpl.RAMJobStore;
 import org.quartz.simpl.SimpleThreadPool;
@@ -50,7 +49,8 @@ final class QuartzFactory {
     PostgresqlConnections connections = connect(database, options.concurrency());
     DBConnectionManager.getInstance().addConnectionProvider(instance, connections);
     settings.setProperty(StdSchedulerFactory.PROP_SCHED_INSTANCE_NAME, cut(options.cluster()));
-    settings.setProperty(StdSchedulerFactory.PROP_JOB_STORE_CLASS, JobStoreTX.class.getName());
+    settings.setProperty(
+        StdSchedulerFactory.PROP_JOB_STORE_CLASS, ExclusiveJobStore.class.getName());
     settings.setProperty(
         "org.quartz.jobStore.driverDelegateClass", PostgreSQLDelegate.class.getName());
     settings.setProperty(

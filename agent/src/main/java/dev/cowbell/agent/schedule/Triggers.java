@@ -9,7 +9,9 @@ import org.quartz.JobDataMap;
 import org.quartz.JobDetail;
 import org.quartz.JobExecutionContext;
 import org.quartz.JobKey;
+import org.quartz.ObjectAlreadyExistsException;
 import org.quartz.Scheduler;
+import org.quartz.SchedulerException;
 import org.quartz.SimpleScheduleBuilder;
 import org.quartz.Trigger;
 import org.quartz.TriggerBuilder;
@@ -102,6 +104,20 @@ final class Triggers {
         .usingJobData(DUE, Long.toString(request.due().toEpochMilli()))
         .usingJobData(ATTEMPT, Integer.toString(request.attempt()))
         .build();
+  }
+
+  /**
+   * Stores {@code trigger} in place of one with its key; another agent may do so at the same time.
+   */
+  static void put(Scheduler scheduler, Trigger trigger) throws SchedulerException {
+    if (scheduler.rescheduleJob(trigger.getKey(), trigger) != null) {
+      return;
+    }
+    try {
+      scheduler.scheduleJob(trigger);
+    } catch (ObjectAlreadyExistsException _) {
+      scheduler.rescheduleJob(trigger.getKey(), trigger);
+    }
   }
 
   /** The run that the trigger which just fired stands for. */
