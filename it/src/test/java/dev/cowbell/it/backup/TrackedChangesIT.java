@@ -329,7 +329,7 @@ class TrackedChangesIT {
         "--object",
         "secret,id=s,data=x",
         "-o",
-        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
+        "encrypt.format=aes,encrypt.key-secret=s",
         encrypted,
         "4M");
     assertRefused(repository, 2, "encrypted", encrypted);
