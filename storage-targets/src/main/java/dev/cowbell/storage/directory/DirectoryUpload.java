@@ -29,6 +29,7 @@ final class DirectoryUpload implements ObjectUpload {
   private final ObjectFiles files;
   private final Publisher publisher;
   private final UploadFile file;
+  private final EarlyWriteback writeback;
   private long length;
   private State state = State.OPEN;
 
@@ -46,6 +47,7 @@ final class DirectoryUpload implements ObjectUpload {
     this.files = files;
     this.publisher = publisher;
     this.file = file;
+    this.writeback = new EarlyWriteback(file.channel());
     this.length = headLength;
   }
 
@@ -56,6 +58,7 @@ final class DirectoryUpload implements ObjectUpload {
         () -> {
           long at = length;
           length += Transfer.write(file.channel(), at, body);
+          writeback.grownTo(length);
           return length;
         });
   }
@@ -91,6 +94,7 @@ final class DirectoryUpload implements ObjectUpload {
             0,
             () -> {
               Transfer.write(file.channel(), 0, head);
+              writeback.finish();
               return publisher.publish(file, key, precondition);
             });
     close();
