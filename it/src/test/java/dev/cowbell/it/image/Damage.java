@@ -62,7 +62,7 @@ final class Damage {
       case 7 ->
           header.nbSnapshots() == 0
               ? word("L2 entry", l2Entry())
-              : word("snapshot", header.snapshotsOffset() + 16L * random.nextInt(4));
+              : word("snapshot", header.snapshotsOffset() + 8L * random.nextInt(8));
       default -> bitmapDirectory();
     };
   }
