@@ -66,6 +66,12 @@ record OpenedImage(MappedDisk disk, ImageFormat format, TrackingAbility tracking
       file.readPadded(0, start);
     }
     if (!Header.isQcow2(start.rewind())) {
+      if (isCalled(path, ".qcow2")) {
+        throw new RefusedException(
+            "%s is called qcow2 but does not begin as a qcow2 image does: its header is damaged, or its name is wrong"
+                .formatted(path),
+            "--format raw copies it as it is");
+      }
       return ImageFormat.RAW;
     }
     if (isCalled(path, ".raw") || !Files.isRegularFile(path)) {

@@ -27,6 +27,7 @@ final class ArchitectureTest {
   private static final JavaClasses COWBELL =
       new ClassFileImporter()
           .withImportOption(new ImportOption.DoNotIncludeTests())
+          .withImportOption(location -> !location.contains("-tests.jar"))
           .importPackages("dev.cowbell");
 
   private static final String[] MODULES = {
