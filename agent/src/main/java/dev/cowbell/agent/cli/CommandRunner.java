@@ -18,10 +18,10 @@ public final class CommandRunner {
   private final Cowbell cowbell;
   private final CommandLine commands;
 
-  private CommandRunner(Console console) {
+  private CommandRunner(Console console, String... args) throws Exception {
     cowbell = new Cowbell(console);
     commands =
-        new CommandLine(cowbell)
+        CommandTree.of(cowbell, args)
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setOverwrittenOptionsAllowed(true)
             .setPosixClusteredShortOptionsAllowed(true)
@@ -47,7 +47,7 @@ public final class CommandRunner {
   public static int run(Console console, String... args) {
     int code;
     try {
-      code = new CommandRunner(console).commands.execute(args);
+      code = new CommandRunner(console, args).commands.execute(args);
     } catch (Throwable unexpected) {
       Failure failure = Failure.of(unexpected);
       console.err().println(failure.line("cowbell"));

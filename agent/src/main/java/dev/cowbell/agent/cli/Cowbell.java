@@ -12,18 +12,18 @@ import picocli.CommandLine.ScopeType;
     name = "cowbell",
     description = "Scheduled, incremental backups of QEMU/KVM disks as plain qcow2 overlays.",
     mixinStandardHelpOptions = true,
-    scope = ScopeType.INHERIT,
-    subcommands = {
-      InitCommand.class,
-      BackupCommand.class,
-      PointsCommand.class,
-      ConfigCommand.class,
-      RestoreCommand.class,
-      VerifyCommand.class,
-      DiffCommand.class,
-      DemoCommand.class,
-      ImageCommand.class,
-    })
+    scope = ScopeType.INHERIT)
+@Subcommands({
+  InitCommand.class,
+  BackupCommand.class,
+  PointsCommand.class,
+  ConfigCommand.class,
+  RestoreCommand.class,
+  VerifyCommand.class,
+  DiffCommand.class,
+  DemoCommand.class,
+  ImageCommand.class,
+})
 final class Cowbell extends CommandGroup {
 
   private static final int DEFAULT_COLUMNS = 80;

@@ -3,6 +3,7 @@ package dev.cowbell.qcow2.build;
 import dev.cowbell.qcow2.Extent;
 import dev.cowbell.qcow2.GuestDisk;
 import dev.cowbell.qcow2.compress.ClusterPacker;
+import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.io.Zeroes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -38,8 +39,11 @@ public record DiskCopy(
     int threads,
     CopyListener listener) {
 
-  private static final int CHUNK = 2 << 20;
-  private static final ByteBuffer ZEROES = ByteBuffer.allocateDirect(CHUNK).asReadOnlyBuffer();
+  /** Small enough to stay in a core's cache between reading and writing. */
+  private static final int CHUNK = 512 << 10;
+
+  private static final ByteBuffer ZEROES =
+      ByteBuffer.allocateDirect(1 << Geometry.MAX_CLUSTER_BITS).asReadOnlyBuffer();
 
   /** A plain copy on all cores. */
   public static DiskCopy of(GuestDisk source, CopyTarget target, CopyListener listener) {
@@ -55,7 +59,7 @@ public record DiskCopy(
 
   /** Copies everything and makes the target complete. */
   public void run() throws IOException {
-    ChunkPlan plan = new ChunkPlan(source, CHUNK, !findZeroes);
+    ChunkPlan plan = new ChunkPlan(source, Math.max(CHUNK, target.unit()), !findZeroes);
     InOrder order = new InOrder();
     ExecutorService workers =
         Executors.newFixedThreadPool(threads, Thread.ofPlatform().name("copy-", 0).factory());

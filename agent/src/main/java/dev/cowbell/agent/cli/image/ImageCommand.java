@@ -1,19 +1,18 @@
 package dev.cowbell.agent.cli.image;
 
 import dev.cowbell.agent.cli.CommandGroup;
+import dev.cowbell.agent.cli.Subcommands;
 import picocli.CommandLine.Command;
 
 /** {@code cowbell image …}: disk images, with qemu-img's options and meanings. */
-@Command(
-    name = "image",
-    description = "Looks at, checks, converts and compares disk images.",
-    subcommands = {
-      BitmapCommand.class,
-      CheckCommand.class,
-      CompareCommand.class,
-      ConvertCommand.class,
-      DirtyCommand.class,
-      InfoCommand.class,
-      MapCommand.class,
-    })
+@Command(name = "image", description = "Looks at, checks, converts and compares disk images.")
+@Subcommands({
+  BitmapCommand.class,
+  CheckCommand.class,
+  CompareCommand.class,
+  ConvertCommand.class,
+  DirtyCommand.class,
+  InfoCommand.class,
+  MapCommand.class,
+})
 public final class ImageCommand extends CommandGroup {}
