@@ -18,6 +18,7 @@ import dev.cowbell.qcow2.build.PendingFile;
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.io.ImageLock;
+import dev.cowbell.qcow2.io.WritebackHostFile;
 import dev.cowbell.qcow2.overlay.ChainReader;
 import dev.cowbell.qcow2.overlay.OverlayChainDisk;
 import java.io.Closeable;
@@ -35,6 +36,7 @@ final class DiskRestore implements Closeable {
   private final Existing existing;
   private final Optional<PendingFile> pending;
   private final @Nullable HostFile device;
+  private final WritebackHostFile file;
 
   private DiskRestore(
       DiskTarget disk,
@@ -45,6 +47,7 @@ final class DiskRestore implements Closeable {
     this.existing = existing;
     this.pending = pending;
     this.device = device;
+    this.file = WritebackHostFile.over(device != null ? device : pending.orElseThrow().file());
   }
 
   /** Prepares the place for a disk. */
@@ -80,7 +83,7 @@ final class DiskRestore implements Closeable {
   private void writeRaw(StoredChain chain, Phase phase, Cancellation cancellation)
       throws IOException {
     boolean isNew = device == null;
-    try (RawSink sink = RawSink.begin(file(), disk.size(), isNew, phase, cancellation)) {
+    try (RawSink sink = RawSink.begin(file, disk.size(), isNew, phase, cancellation)) {
       chain.read(() ->
           new ChainReader(chain.chain(), Runtime.getRuntime().availableProcessors(), READS)
               .readAll(sink));
@@ -89,7 +92,7 @@ final class DiskRestore implements Closeable {
 
   private void writeQcow2(StoredChain chain, Phase phase, Cancellation cancellation)
       throws IOException {
-    NewQcow2Image image = new NewQcow2Image(file(), chain.chain().size(), NewImageOptions.DEFAULT);
+    NewQcow2Image image = new NewQcow2Image(file, chain.chain().size(), NewImageOptions.DEFAULT);
     try (OverlayChainDisk content = new OverlayChainDisk(chain.chain())) {
       chain.read(() ->
           DiskCopy.of(
@@ -102,22 +105,16 @@ final class DiskRestore implements Closeable {
               .run());
     }
     if (disk.tracking().isPresent()) {
-      try (BitmapEditor editor = BitmapEditor.open(file())) {
+      try (BitmapEditor editor = BitmapEditor.open(file)) {
         TrackingBitmap.add(editor, disk.tracking().get());
         editor.commit();
       }
     }
   }
 
-  private HostFile file() {
-    return device != null ? device : pending.orElseThrow().file();
-  }
-
   /** Gives a complete file its name, durably. */
   void publish() throws IOException {
-    if (device != null) {
-      device.flush();
-    }
+    file.flush();
     if (pending.isPresent()) {
       pending
           .get()
@@ -131,6 +128,7 @@ final class DiskRestore implements Closeable {
 
   @Override
   public void close() throws IOException {
+    file.close();
     if (device != null) {
       device.close();
     }
