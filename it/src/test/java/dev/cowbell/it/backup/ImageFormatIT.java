@@ -31,7 +31,7 @@ class ImageFormatIT {
     Path image = scratch.resolve("vda.qcow2");
     Files.write(image, new byte[65536]);
     Shell.Result refused = backup(image);
-    assertThat(refused.exit()).isEqualTo(1);
+    assertThat(refused.exit()).isEqualTo(2);
     assertThat(refused.err()).contains("vda.qcow2 is called qcow2", "--format raw").hasLineCount(1);
     assertThat(backup(image, "--format", "raw").exit()).isZero();
   }
@@ -43,7 +43,7 @@ class ImageFormatIT {
     Path disk = scratch.resolve("vda.raw");
     Files.copy(header, disk);
     Shell.Result refused = backup(disk);
-    assertThat(refused.exit()).isEqualTo(1);
+    assertThat(refused.exit()).isEqualTo(2);
     assertThat(refused.err()).contains("vda.raw is called raw", "--format").hasLineCount(1);
     assertThat(backup(disk, "--format", "raw").exit()).isZero();
   }
