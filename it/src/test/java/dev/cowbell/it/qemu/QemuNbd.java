@@ -89,8 +89,20 @@ public final class QemuNbd implements Closeable {
   /** Ends the server in peace; the image is closed when this returns. */
   @Override
   public void close() {
-    process.destroy();
+    terminate();
     cleanUp();
+  }
+
+  /** qemu-nbd forgets a SIGTERM that arrives while it is still starting, so it is told again. */
+  private void terminate() {
+    long deadline = System.nanoTime() + Shell.TIMEOUT.toNanos();
+    while (process.isAlive() && System.nanoTime() < deadline) {
+      process.destroy();
+      for (int i = 0; i < 100 && process.isAlive(); i++) {
+        pause();
+      }
+    }
+    process.destroyForcibly();
   }
 
   private void cleanUp() {
