@@ -28,9 +28,20 @@ public final class ThrottledStore implements ObjectStore {
    * @param down bytes a second from it
    */
   public ThrottledStore(ObjectStore inner, OptionalLong up, OptionalLong down, Pacer pacer) {
+    this(inner, bucket(up, pacer), bucket(down, pacer));
+  }
+
+  /**
+   * Takes over {@code inner}: closing this closes it.
+   *
+   * @param up limits what goes to the store, perhaps together with what goes elsewhere; unlimited
+   *     if empty
+   * @param down limits what comes from it
+   */
+  public ThrottledStore(ObjectStore inner, Optional<TokenBucket> up, Optional<TokenBucket> down) {
     this.inner = inner;
-    this.up = bucket(up, pacer);
-    this.down = bucket(down, pacer);
+    this.up = up;
+    this.down = down;
   }
 
   private static Optional<TokenBucket> bucket(OptionalLong rate, Pacer pacer) {

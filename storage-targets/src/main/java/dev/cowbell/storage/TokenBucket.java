@@ -5,9 +5,9 @@ import java.time.Duration;
 /**
  * Limits a rate. Tokens flow in evenly, up to a tenth of a second's worth when unused; who takes
  * more than there are waits until the debt is paid. So the rate holds over any longer time, however
- * large the single amounts.
+ * large the single amounts. Several stores may share one.
  */
-final class TokenBucket {
+public final class TokenBucket {
 
   private static final long NANOS = 1_000_000_000;
 
@@ -20,7 +20,7 @@ final class TokenBucket {
   /**
    * @param perSecond at least 1
    */
-  TokenBucket(long perSecond, Pacer pacer) {
+  public TokenBucket(long perSecond, Pacer pacer) {
     if (perSecond < 1) {
       throw new IllegalArgumentException("a rate is at least 1 a second, not " + perSecond);
     }

@@ -17,6 +17,7 @@ import picocli.CommandLine.ScopeType;
   InitCommand.class,
   BackupCommand.class,
   PointsCommand.class,
+  AgentCommand.class,
   ConfigCommand.class,
   RestoreCommand.class,
   VerifyCommand.class,

@@ -155,7 +155,8 @@ public final class ConfigFile {
             repository,
             job.bytesPerSecond(),
             job.retention().map(retention -> policy(retention, zone)),
-            job.labels()));
+            job.labels(),
+            job.hooks()));
   }
 
   private static Timing timing(Draft.Schedule schedule, ZoneId zone) {

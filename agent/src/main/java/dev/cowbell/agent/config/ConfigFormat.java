@@ -180,6 +180,33 @@ final class ConfigFormat {
               Terms.checked(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, s -> s),
               Shapes.text("", s -> s)),
           "Labels of the points that the job makes.");
+  private static final Key<List<String>> HOOK_COMMAND =
+      Key.required(
+          "command",
+          Shapes.list(1, Shapes.text("", s -> s)),
+          "The program and its arguments; no shell looks at them.");
+  private static final Key<Duration> HOOK_TIMEOUT =
+      Key.optional(
+          "timeout",
+          Terms.duration(Duration.ofSeconds(1), Terms.DAY),
+          "How long it may take before it is killed and counts as failed; 5m by default.");
+  private static final Section<HookCommand> HOOK =
+      Section.of(
+          List.of(HOOK_COMMAND, HOOK_TIMEOUT),
+          fields ->
+              new HookCommand(
+                  fields.of(HOOK_COMMAND), fields.at(HOOK_TIMEOUT).orElse(Duration.ofMinutes(5))));
+  private static final Key<HookCommand> HOOK_BEFORE =
+      Key.optional("before", HOOK, "Runs before the backup; when it fails, the run fails.");
+  private static final Key<HookCommand> HOOK_AFTER =
+      Key.optional("after", HOOK, "Runs after the backup, whatever came of it.");
+  private static final Key<Hooks> JOB_HOOKS =
+      Key.optional(
+          "hooks",
+          Section.of(
+              List.of(HOOK_BEFORE, HOOK_AFTER),
+              fields -> new Hooks(fields.at(HOOK_BEFORE), fields.at(HOOK_AFTER))),
+          "Commands that are run around each run.");
   private static final Section<Draft.Job> JOB =
       Section.of(
           List.of(
@@ -191,7 +218,8 @@ final class ConfigFormat {
               JOB_CONCURRENCY,
               JOB_BANDWIDTH,
               JOB_RETENTION,
-              JOB_LABELS),
+              JOB_LABELS,
+              JOB_HOOKS),
           ConfigFormat::job);
 
   private static final Key<Configuration.Agent> ROOT_AGENT =
@@ -242,7 +270,8 @@ final class ConfigFormat {
         fields.at(JOB_CONCURRENCY),
         Terms.rate(fields, JOB_BANDWIDTH),
         fields.at(JOB_RETENTION),
-        labels);
+        labels,
+        fields.at(JOB_HOOKS).orElse(Hooks.NONE));
   }
 
   private static Draft.Retention retention(Fields fields) {

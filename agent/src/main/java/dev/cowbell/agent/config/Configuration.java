@@ -70,13 +70,15 @@ public record Configuration(
    * @param bytesPerSecond the most each of its runs sends to the store
    * @param retention what is kept; nothing is ever removed when empty
    * @param labels labels of the points it makes
+   * @param hooks what is run around each of its runs
    */
   public record Job(
       JobSpec spec,
       RepositoryUrl repository,
       OptionalLong bytesPerSecond,
       Optional<RetentionPolicy> retention,
-      Map<String, String> labels) {
+      Map<String, String> labels,
+      Hooks hooks) {
 
     public Job {
       labels = Collections.unmodifiableMap(new LinkedHashMap<>(labels));

@@ -41,7 +41,8 @@ record Draft(
       Optional<Integer> concurrency,
       OptionalLong bytesPerSecond,
       Optional<Retention> retention,
-      Map<String, String> labels) {}
+      Map<String, String> labels,
+      Hooks hooks) {}
 
   /** Exactly one of {@code cron} and {@code every} is present. */
   record Schedule(

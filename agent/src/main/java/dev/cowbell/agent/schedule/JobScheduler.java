@@ -26,6 +26,7 @@ import org.quartz.impl.matchers.GroupMatcher;
 public final class JobScheduler {
 
   private static final Duration POLL = Duration.ofMillis(50);
+  private static final Duration CLEAN_UP = Duration.ofSeconds(30);
 
   private final Scheduler quartz;
   private final Dispatcher dispatcher;
@@ -171,7 +172,7 @@ public final class JobScheduler {
 
   /**
    * Stops: starts nothing more, lets runs finish for {@code finishWithin}, then asks them to stop
-   * and waits as long again.
+   * and waits as long again, half a minute at least: a run cleans up behind itself.
    *
    * @return whether all runs came to an end
    */
@@ -182,7 +183,7 @@ public final class JobScheduler {
       boolean idle = awaitIdle(finishWithin);
       if (!idle) {
         dispatcher.cancelAll();
-        idle = awaitIdle(finishWithin);
+        idle = awaitIdle(finishWithin.compareTo(CLEAN_UP) > 0 ? finishWithin : CLEAN_UP);
       }
       quartz.shutdown(idle);
       return idle;

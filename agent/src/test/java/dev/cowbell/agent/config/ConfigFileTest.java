@@ -176,7 +176,10 @@ final class ConfigFileTest {
         "disks:\n      vda",
         "qmp: /run/web.sock\n    disks:\n      vda",
         "running VMs cannot be configured yet");
-    refuses("windows:", "hooks: {}\n    windows:", "hooks are not supported yet");
+    refuses(
+        "windows:",
+        "hooks: {before: {command: []}}\n    windows:",
+        "must be a list that is not empty, found an empty one");
   }
 
   @Test

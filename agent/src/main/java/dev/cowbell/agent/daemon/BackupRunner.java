@@ -1,0 +1,194 @@
+package dev.cowbell.agent.daemon;
+
+import dev.cowbell.agent.NotFoundException;
+import dev.cowbell.agent.RefusedException;
+import dev.cowbell.agent.backup.Backup;
+import dev.cowbell.agent.backup.BackupRequest;
+import dev.cowbell.agent.backup.BackupResult;
+import dev.cowbell.agent.backup.BackupSettings;
+import dev.cowbell.agent.backup.Moment;
+import dev.cowbell.agent.config.Configuration;
+import dev.cowbell.agent.config.HookCommand;
+import dev.cowbell.agent.observe.Cancellation;
+import dev.cowbell.agent.observe.CancelledException;
+import dev.cowbell.agent.observe.Progress;
+import dev.cowbell.agent.repository.PointIds;
+import dev.cowbell.agent.repository.Repository;
+import dev.cowbell.agent.schedule.JobRunner;
+import dev.cowbell.agent.schedule.RunOutcome;
+import dev.cowbell.agent.schedule.RunRequest;
+import dev.cowbell.agent.source.HostName;
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Does a run of a job: its hooks, and between them the backup of one VM. */
+final class BackupRunner implements JobRunner {
+
+  private static final Logger LOG = LoggerFactory.getLogger(BackupRunner.class);
+
+  private final Supplier<Configuration> configuration;
+  private final Repositories repositories;
+  private final RunObserver observer;
+  private final Clock clock;
+  private final String version;
+
+  /**
+   * @param configuration what is in force when a run begins
+   * @param observer is told of each run
+   * @param version of Cowbell, kept with the points
+   */
+  BackupRunner(
+      Supplier<Configuration> configuration,
+      Repositories repositories,
+      RunObserver observer,
+      Clock clock,
+      String version) {
+    this.configuration = configuration;
+    this.repositories = repositories;
+    this.observer = observer;
+    this.clock = clock;
+    this.version = version;
+  }
+
+  @Override
+  public RunOutcome run(RunRequest request, Cancellation cancellation) throws InterruptedException {
+    Progress progress = observer.begun(request);
+    Instant started = clock.instant();
+    Configuration.Job job = configuration.get().jobs().get(request.job());
+    Attempt attempt = new Attempt(request, cancellation, progress);
+    RunOutcome outcome =
+        job == null
+            ? new RunOutcome.Failed("no such job is configured", RunOutcome.Again.HOPELESS)
+            : attempt.run(job);
+    observer.ended(
+        request,
+        new RunReport(
+            started,
+            clock.instant(),
+            outcome,
+            attempt.result.map(BackupResult::manifest),
+            attempt.warnings));
+    return outcome;
+  }
+
+  /** One run under way. */
+  private final class Attempt {
+    private final RunRequest request;
+    private final Cancellation cancellation;
+    private final Progress progress;
+    private final List<String> warnings = new ArrayList<>();
+    private Optional<BackupResult> result = Optional.empty();
+
+    Attempt(RunRequest request, Cancellation cancellation, Progress progress) {
+      this.request = request;
+      this.cancellation = cancellation;
+      this.progress = progress;
+    }
+
+    RunOutcome run(Configuration.Job job) throws InterruptedException {
+      Optional<HookCommand> before = job.hooks().before();
+      if (before.isPresent()) {
+        try {
+          new Hook("before", before.get()).run(facts("begins"));
+        } catch (IOException e) {
+          return failed(e);
+        }
+      }
+      RunOutcome outcome = guarded(job);
+      Optional<HookCommand> after = job.hooks().after();
+      if (after.isPresent()) {
+        try {
+          new Hook("after", after.get()).run(facts(word(outcome)));
+        } catch (IOException e) {
+          warnings.add(String.valueOf(e.getMessage()));
+        }
+      }
+      return outcome;
+    }
+
+    private RunOutcome guarded(Configuration.Job job) {
+      try {
+        backUp(job);
+        return new RunOutcome.Done();
+      } catch (CancelledException _) {
+        return new RunOutcome.Stopped();
+      } catch (IOException | RuntimeException e) {
+        return failed(e);
+      }
+    }
+
+    private void backUp(Configuration.Job job) throws IOException {
+      try (Repository repository = repositories.open(job.repository(), job.bytesPerSecond())) {
+        BackupSettings settings =
+            new BackupSettings(
+                clock,
+                new PointIds(clock, new SecureRandom()),
+                HostName.current(),
+                version,
+                progress,
+                cancellation,
+                Moment.Observer.NONE);
+        BackupResult made = new Backup(repository, settings).run(backup(job));
+        result = Optional.of(made);
+        warnings.addAll(made.warnings());
+      }
+    }
+
+    private BackupRequest backup(Configuration.Job job) throws NotFoundException {
+      var images = configuration.get().vms().get(request.vm());
+      if (images == null) {
+        throw new NotFoundException("no VM " + request.vm() + " is configured");
+      }
+      List<BackupRequest.Disk> disks = new ArrayList<>();
+      images.forEach(
+          (disk, image) -> disks.add(new BackupRequest.Disk(disk, image, Optional.empty())));
+      Map<String, String> labels = new LinkedHashMap<>(job.labels());
+      labels.putIfAbsent(JobHistory.JOB_LABEL, request.job().value());
+      return new BackupRequest(
+          request.vm(),
+          disks,
+          Optional.empty(),
+          BackupRequest.Extent.AUTO,
+          Optional.empty(),
+          labels);
+    }
+
+    private RunOutcome failed(Exception e) {
+      LOG.debug("{} of {} failed", request.job(), request.vm(), e);
+      RunOutcome.Again again =
+          e instanceof RefusedException || e instanceof NotFoundException
+              ? RunOutcome.Again.HOPELESS
+              : RunOutcome.Again.MAY_HELP;
+      String why = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+      return new RunOutcome.Failed(why, again);
+    }
+
+    private Map<String, String> facts(String state) {
+      Map<String, String> facts = new HashMap<>();
+      facts.put("COWBELL_JOB", request.job().value());
+      facts.put("COWBELL_VM", request.vm().value());
+      facts.put("COWBELL_STATE", state);
+      facts.put("COWBELL_POINT", result.map(made -> made.manifest().point().value()).orElse(""));
+      return facts;
+    }
+
+    private static String word(RunOutcome outcome) {
+      return switch (outcome) {
+        case RunOutcome.Done() -> "done";
+        case RunOutcome.Failed _ -> "failed";
+        case RunOutcome.Stopped() -> "stopped";
+      };
+    }
+  }
+}

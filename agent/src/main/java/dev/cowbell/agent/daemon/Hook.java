@@ -1,0 +1,108 @@
+package dev.cowbell.agent.daemon;
+
+import dev.cowbell.agent.config.HookCommand;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs a command of the user's around a run. The command is started as it stands, without a shell,
+ * with no input; what it prints goes to the log.
+ */
+final class Hook {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Hook.class);
+
+  /** How much of a command's output is kept for the log. */
+  private static final int MAX_OUTPUT = 8 << 10;
+
+  private static final long GRACE_SECONDS = 5;
+
+  private final String name;
+  private final HookCommand hook;
+
+  /**
+   * @param name what the hook is called in messages
+   */
+  Hook(String name, HookCommand hook) {
+    this.name = name;
+    this.hook = hook;
+  }
+
+  /**
+   * Runs the command to its end.
+   *
+   * @param facts what it finds in its environment
+   * @throws IOException if it can't be started, ends with another code than 0, or takes too long;
+   *     it and what it started is killed then
+   */
+  void run(Map<String, String> facts) throws IOException, InterruptedException {
+    ProcessBuilder builder =
+        new ProcessBuilder(hook.command())
+            .redirectErrorStream(true)
+            .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")));
+    builder.environment().putAll(facts);
+    Process process = builder.start();
+    StringBuilder output = new StringBuilder();
+    Thread reader = Thread.ofVirtual().start(() -> drain(process.getInputStream(), output));
+    try {
+      if (!process.waitFor(hook.timeout().toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new IOException(
+            "%s took longer than %d s and was killed".formatted(this, hook.timeout().toSeconds()));
+      }
+    } finally {
+      kill(process);
+      reader.join(java.time.Duration.ofSeconds(GRACE_SECONDS));
+      String said = said(output);
+      if (!said.isEmpty()) {
+        LOG.atInfo().addKeyValue("hook", name).log("{}", said);
+      }
+    }
+    if (process.exitValue() != 0) {
+      throw new IOException("%s ended with %d".formatted(this, process.exitValue()));
+    }
+  }
+
+  private static void kill(Process process) throws InterruptedException {
+    if (process.isAlive()) {
+      process.descendants().forEach(ProcessHandle::destroy);
+      process.destroy();
+      if (!process.waitFor(GRACE_SECONDS, TimeUnit.SECONDS)) {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
+        process.destroyForcibly();
+        process.waitFor(GRACE_SECONDS, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  /** Reads on when nothing more is kept: the command must not block on a full pipe. */
+  private static void drain(InputStream from, StringBuilder output) {
+    byte[] buffer = new byte[4096];
+    try (from) {
+      for (int read = from.read(buffer); read >= 0; read = from.read(buffer)) {
+        synchronized (output) {
+          int room = Math.max(0, MAX_OUTPUT - output.length());
+          output.append(new String(buffer, 0, Math.min(read, room), StandardCharsets.UTF_8));
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static String said(StringBuilder output) {
+    synchronized (output) {
+      return output.toString().strip();
+    }
+  }
+
+  @Override
+  public String toString() {
+    return name + " hook " + hook.command().getFirst();
+  }
+}

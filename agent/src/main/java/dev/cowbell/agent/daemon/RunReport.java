@@ -1,0 +1,28 @@
+package dev.cowbell.agent.daemon;
+
+import dev.cowbell.agent.repository.Manifest;
+import dev.cowbell.agent.schedule.RunOutcome;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What came of a run.
+ *
+ * @param started when it began
+ * @param ended when it was over
+ * @param outcome how it ended
+ * @param point the point that it made; it may exist although something failed afterwards
+ * @param warnings what deserves a look
+ */
+public record RunReport(
+    Instant started,
+    Instant ended,
+    RunOutcome outcome,
+    Optional<Manifest> point,
+    List<String> warnings) {
+
+  public RunReport {
+    warnings = List.copyOf(warnings);
+  }
+}

@@ -1,0 +1,5 @@
+/** The agent as a service: runs the configured jobs until it is told to stop. */
+@NullMarked
+package dev.cowbell.agent.daemon;
+
+import org.jspecify.annotations.NullMarked;
