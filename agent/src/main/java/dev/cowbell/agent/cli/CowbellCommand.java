@@ -59,6 +59,11 @@ public abstract class CowbellCommand implements Callable<Integer> {
     return root().isQuiet();
   }
 
+  /** The console of the command that a mix-in belongs to. */
+  public static Console consoleOf(CommandSpec mixee) {
+    return ((Cowbell) mixee.root().userObject()).console();
+  }
+
   private Cowbell root() {
     return (Cowbell) spec.root().userObject();
   }

@@ -34,6 +34,12 @@ final class CompareCommand extends CowbellCommand {
   @Option(names = "-F", paramLabel = "FMT", description = "The second image's format.")
   private @Nullable String secondFormat;
 
+  @Option(
+      names = "--second-passphrase-file",
+      paramLabel = "FILE",
+      description = "Opens the second image, if it is encrypted.")
+  private @Nullable Path secondPassphraseFile;
+
   @Option(names = "-s", description = "Sizes and allocation have to be the same, too.")
   private boolean strict;
 
@@ -49,7 +55,7 @@ final class CompareCommand extends CowbellCommand {
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
     try (MappedDisk a = rules.open(first, firstFormat);
-        MappedDisk b = rules.open(second, secondFormat)) {
+        MappedDisk b = rules.openOther(second, secondFormat, secondPassphraseFile)) {
       if (a.size() != b.size()) {
         if (strict) {
           return different("Strict mode: Image size mismatch!");

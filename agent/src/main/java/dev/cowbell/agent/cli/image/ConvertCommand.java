@@ -15,6 +15,7 @@ import dev.cowbell.qcow2.build.NewQcow2Image;
 import dev.cowbell.qcow2.build.NewRawImage;
 import dev.cowbell.qcow2.build.PendingFile;
 import dev.cowbell.qcow2.compress.ClusterPacker;
+import dev.cowbell.qcow2.crypto.NewLuks;
 import dev.cowbell.qcow2.format.CompressionType;
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
@@ -68,6 +69,18 @@ final class ConvertCommand extends CowbellCommand {
 
   @Option(names = "-F", paramLabel = "FMT", description = "The backing file's format.")
   private @Nullable String backingFormat;
+
+  @Option(
+      names = "--target-passphrase-file",
+      paramLabel = "FILE",
+      description = "With -o encrypt.format=luks: what is to open the target.")
+  private @Nullable Path targetPassphraseFile;
+
+  @Option(
+      names = "--target-backing-passphrase-file",
+      paramLabel = "FILE",
+      description = "With -B: opens the target's encrypted backing file.")
+  private @Nullable Path targetBackingPassphraseFile;
 
   @Option(names = "-W", description = "Accepted as in qemu-img; writes are never kept in order.")
   @SuppressWarnings("UnusedVariable") // it changes nothing here
@@ -135,14 +148,20 @@ final class ConvertCommand extends CowbellCommand {
     if (!qcow2 && compress) {
       throw CommandFailedException.usage("-c: a raw image can't be compressed");
     }
-    if (!qcow2 && (backing != null || !options.isEmpty())) {
-      throw CommandFailedException.usage("-B and -o: a raw image has no backing file or options");
+    if (!qcow2 && (backing != null || !options.isEmpty() || targetPassphraseFile != null)) {
+      throw CommandFailedException.usage(
+          "-B, -o and --target-passphrase-file: a raw image has no backing file, options or key");
     }
     if (qcow2 && existing) {
       throw CommandFailedException.usage(
           "-n: writing into an existing qcow2 image is not supported yet; raw is");
     }
-    return CreateOptions.parse(options);
+    CreateOptions create = CreateOptions.parse(options);
+    if (compress && create.encryption().luks().isPresent()) {
+      throw CommandFailedException.usage(
+          "-c: compressed clusters of an encrypted image would be stored in the clear");
+    }
+    return create;
   }
 
   private static MappedDisk snapshot(MappedDisk disk, String name)
@@ -186,7 +205,7 @@ final class ConvertCommand extends CowbellCommand {
     String backingName = backing != null ? backing : create.backingFile().orElse(null);
     String format = backingFormat != null ? backingFormat : create.backingFormat().orElse(null);
     if (backingName == null) {
-      write(disk, image, Optional.empty());
+      write(disk, image, create.encryption(), Optional.empty());
       return;
     }
     if (format == null) {
@@ -194,15 +213,19 @@ final class ConvertCommand extends CowbellCommand {
           .hint("say it with -F");
     }
     Path path = target.toAbsolutePath().resolveSibling(backingName);
-    try (MappedDisk below = rules.open(path, format)) {
-      write(disk, image.withBacking(backingName, format), Optional.of(below));
+    try (MappedDisk below = rules.openOther(path, format, targetBackingPassphraseFile)) {
+      write(disk, image.withBacking(backingName, format), create.encryption(), Optional.of(below));
     }
   }
 
-  private void write(MappedDisk disk, NewImageOptions image, Optional<GuestDisk> below)
-      throws IOException {
-    try (PendingFile file = PendingFile.of(target)) {
-      CopyTarget made = new NewQcow2Image(file.file(), disk.size(), image);
+  private void write(
+      MappedDisk disk, NewImageOptions image, EncryptOptions encryption, Optional<GuestDisk> below)
+      throws IOException, CommandFailedException {
+    Optional<NewLuks> luks =
+        encryption.make("--target-passphrase-file", targetPassphraseFile, console());
+    try (NewLuks _ = luks.orElse(null);
+        PendingFile file = PendingFile.of(target)) {
+      CopyTarget made = new NewQcow2Image(file.file(), disk.size(), image, luks);
       copy(disk, made, below, compress ? image.compressionType() : null);
       file.publish(PendingFile.Existing.REPLACE, isDurable());
     }

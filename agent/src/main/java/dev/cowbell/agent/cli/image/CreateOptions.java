@@ -23,6 +23,7 @@ final class CreateOptions {
   private CompressionType compressionType = CompressionType.ZLIB;
   private Optional<String> backingFile = Optional.empty();
   private Optional<String> backingFormat = Optional.empty();
+  private final EncryptOptions encryption = new EncryptOptions();
 
   private CreateOptions() {}
 
@@ -78,15 +79,24 @@ final class CreateOptions {
           throw invalid(key, value, "off; other modes are not supported yet");
         }
       }
-      case "data_file", "data_file_raw", "encryption" -> throw notYet(key);
+      case "data_file", "data_file_raw" -> throw notYet(key);
+      case "encryption" -> {
+        if (onOff(key, value)) {
+          throw CommandFailedException.usage("-o encryption: the legacy format is not made")
+              .hint("encrypt.format=luks encrypts well");
+        }
+      }
       default -> {
-        if (key.startsWith("encrypt.")) {
-          throw notYet(key);
+        if (key.startsWith(EncryptOptions.PREFIX)) {
+          encryption.set(key.substring(EncryptOptions.PREFIX.length()), value);
+          return;
         }
         throw CommandFailedException.usage("-o: unknown option '" + key + "'")
             .hint(
                 "there are cluster_size, compat, compression_type, refcount_bits, extended_l2,"
-                    + " lazy_refcounts, backing_file, backing_fmt, preallocation");
+                    + " lazy_refcounts, backing_file, backing_fmt, preallocation, encrypt.format,"
+                    + " encrypt.cipher-alg, encrypt.cipher-mode, encrypt.ivgen-alg,"
+                    + " encrypt.ivgen-hash-alg, encrypt.hash-alg, encrypt.iter-time");
       }
     }
   }
@@ -102,6 +112,11 @@ final class CreateOptions {
 
   Optional<String> backingFormat() {
     return backingFormat;
+  }
+
+  /** How the image is to be encrypted. */
+  EncryptOptions encryption() {
+    return encryption;
   }
 
   /** What the options say about the image itself. */

@@ -1,8 +1,12 @@
 package dev.cowbell.agent.cli.image;
 
 import dev.cowbell.agent.cli.CommandFailedException;
+import dev.cowbell.agent.cli.Console;
+import dev.cowbell.agent.cli.CowbellCommand;
 import dev.cowbell.agent.cli.ExitCode;
+import dev.cowbell.agent.cli.PassphraseFile;
 import dev.cowbell.qcow2.BackingFormat;
+import dev.cowbell.qcow2.EncryptedImageException;
 import dev.cowbell.qcow2.MappedDisk;
 import dev.cowbell.qcow2.OpenOptions;
 import dev.cowbell.qcow2.Qcow2Image;
@@ -16,7 +20,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** Mix-in: how images and what they refer to are opened for reading. */
 final class OpenRules {
@@ -34,6 +40,21 @@ final class OpenRules {
       names = {"-U", "--force-share"},
       description = "Open an image that another process may be writing to.")
   private boolean forceShare;
+
+  @Option(
+      names = "--passphrase-file",
+      paramLabel = "FILE",
+      description = "Opens an encrypted image; each byte of the file counts, a newline too.")
+  private @Nullable Path passphraseFile;
+
+  @Option(
+      names = "--backing-passphrase-file",
+      paramLabel = "FILE",
+      description = "Opens the encrypted backing files of an image.")
+  private @Nullable Path backingPassphraseFile;
+
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
 
   /** How to open a qcow2 image. */
   OpenOptions options() {
@@ -65,7 +86,31 @@ final class OpenRules {
   /** Opens an image in one's own way. */
   MappedDisk open(Path file, @Nullable String format, OpenOptions options)
       throws IOException, CommandFailedException {
-    HostFile host = ChannelHostFile.open(file, use());
+    return open(file, format, options, passphraseFile);
+  }
+
+  /** Opens another image than the one that {@code --passphrase-file} is for. */
+  MappedDisk openOther(Path file, @Nullable String format, @Nullable Path itsPassphraseFile)
+      throws IOException, CommandFailedException {
+    return open(file, format, options(), itsPassphraseFile);
+  }
+
+  private MappedDisk open(
+      Path file, @Nullable String format, OpenOptions options, @Nullable Path itsPassphraseFile)
+      throws IOException, CommandFailedException {
+    Console console = CowbellCommand.consoleOf(command);
+    try (PassphraseFile.Pair pair =
+        PassphraseFile.Pair.read(itsPassphraseFile, backingPassphraseFile, console)) {
+      return openDisk(file, format, options.withPassphrases(pair.passphrases()));
+    } catch (EncryptedImageException e) {
+      throw CommandFailedException.because(ExitCode.FAILED, String.valueOf(e.getMessage()))
+          .hint("--passphrase-file opens an image, --backing-passphrase-file the files below it");
+    }
+  }
+
+  private static MappedDisk openDisk(Path file, @Nullable String format, OpenOptions options)
+      throws IOException, CommandFailedException {
+    HostFile host = ChannelHostFile.open(file, options.lock());
     boolean taken = false;
     try {
       String known = format == null ? probe(host) : format;
