@@ -4,6 +4,7 @@ import dev.cowbell.agent.RefusedException;
 import dev.cowbell.agent.repository.DiskName;
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.VmName;
+import dev.cowbell.agent.source.Decryption;
 import dev.cowbell.agent.source.ImageFormat;
 import dev.cowbell.agent.source.OfflineImages;
 import java.nio.file.Path;
@@ -22,6 +23,7 @@ import java.util.Set;
  * @param extent all, or what changed
  * @param userBitmap a bitmap of the user's own that holds every change since the last point
  * @param labels to be kept with the point
+ * @param decryption what may be done with encrypted images
  */
 public record BackupRequest(
     VmName vm,
@@ -29,7 +31,19 @@ public record BackupRequest(
     Optional<String> snapshot,
     Extent extent,
     Optional<String> userBitmap,
-    Map<String, String> labels) {
+    Map<String, String> labels,
+    Decryption decryption) {
+
+  /** A request that refuses encrypted images. */
+  public BackupRequest(
+      VmName vm,
+      List<Disk> disks,
+      Optional<String> snapshot,
+      Extent extent,
+      Optional<String> userBitmap,
+      Map<String, String> labels) {
+    this(vm, disks, snapshot, extent, userBitmap, labels, Decryption.NONE);
+  }
 
   /** How much to copy. */
   public enum Extent {
@@ -54,7 +68,7 @@ public record BackupRequest(
   /** The images to open. */
   List<OfflineImages.Request> images() {
     return disks.stream()
-        .map(d -> new OfflineImages.Request(d.name(), d.image(), d.format(), snapshot))
+        .map(d -> new OfflineImages.Request(d.name(), d.image(), d.format(), snapshot, decryption))
         .toList();
   }
 

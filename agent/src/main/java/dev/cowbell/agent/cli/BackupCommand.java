@@ -13,10 +13,12 @@ import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.PointIds;
 import dev.cowbell.agent.repository.Repository;
+import dev.cowbell.agent.source.Decryption;
 import dev.cowbell.agent.source.HostName;
 import dev.cowbell.agent.source.ImageFormat;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -77,6 +79,23 @@ final class BackupCommand extends CowbellCommand {
       description = "What the images are; by default what they begin with tells.")
   private @Nullable ImageFormat format;
 
+  @Option(
+      names = "--passphrase-file",
+      paramLabel = "FILE",
+      description = "Opens encrypted images; each byte of the file counts, a newline too.")
+  private @Nullable Path passphraseFile;
+
+  @Option(
+      names = "--backing-passphrase-file",
+      paramLabel = "FILE",
+      description = "Opens the encrypted backing files of images.")
+  private @Nullable Path backingPassphraseFile;
+
+  @Option(
+      names = "--store-decrypted",
+      description = "Accept that what is stored of encrypted images is plain.")
+  private boolean storeDecrypted;
+
   @Option(names = "--label", paramLabel = "K=V", description = "Kept with the point; repeatable.")
   private Map<String, String> labels = new LinkedHashMap<>();
 
@@ -85,6 +104,16 @@ final class BackupCommand extends CowbellCommand {
 
   @Override
   protected ExitCode run() throws Exception {
+    try (PassphraseFile.Pair pair =
+        PassphraseFile.Pair.read(passphraseFile, backingPassphraseFile, console())) {
+      return run(
+          new Decryption(
+              pair.passphrases(),
+              storeDecrypted ? Decryption.Storage.ACCEPTED : Decryption.Storage.REFUSED));
+    }
+  }
+
+  private ExitCode run(Decryption decryption) throws Exception {
     BackupRequest request =
         new BackupRequest(
             Arguments.vm(vm),
@@ -92,7 +121,8 @@ final class BackupCommand extends CowbellCommand {
             Optional.ofNullable(snapshot),
             full ? Extent.FULL : Extent.AUTO,
             bitmap.equals(AUTO) ? Optional.empty() : Optional.of(bitmap),
-            labels);
+            labels,
+            decryption);
     try (Repository open = repository.open(console())) {
       Backup backup = new Backup(open, settings());
       return dryRun ? printed(backup.plan(request)) : printed(backup.run(request));

@@ -162,6 +162,9 @@ final class PointsCommand extends CowbellCommand {
     json.writeNumberField("storedBytes", disk.overlay().size());
     json.writeNumberField("changedBytes", disk.counts().changedBytes());
     json.writeStringField("source", disk.source().path());
+    if (disk.source().encryption().isPresent()) {
+      json.writeStringField("sourceEncryption", disk.source().encryption().get());
+    }
     json.writeEndObject();
   }
 }

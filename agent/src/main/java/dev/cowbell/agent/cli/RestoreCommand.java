@@ -10,7 +10,9 @@ import dev.cowbell.agent.restore.RestoreRequest;
 import dev.cowbell.agent.restore.RestoreRequest.Existing;
 import dev.cowbell.agent.restore.RestoreRequest.Format;
 import dev.cowbell.agent.restore.RestoreRequest.Tracking;
+import dev.cowbell.qcow2.crypto.Passphrase;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -73,8 +75,29 @@ final class RestoreCommand extends CowbellCommand {
       description = "Give a qcow2 result the point's bitmap: its first backup is incremental.")
   private boolean track;
 
+  @Option(
+      names = "--encrypt",
+      description = "Make a qcow2 result a LUKS image, as QEMU makes them by default.")
+  private boolean encrypt;
+
+  @Option(
+      names = "--passphrase-file",
+      paramLabel = "FILE",
+      description = "With --encrypt: what is to open it; each byte counts, a newline too.")
+  private @Nullable Path passphraseFile;
+
   @Override
   protected ExitCode run() throws Exception {
+    if (encrypt != (passphraseFile != null)) {
+      throw CommandFailedException.usage("--encrypt and --passphrase-file need each other");
+    }
+    Optional<Passphrase> passphrase = PassphraseFile.readIfGiven(passphraseFile, console());
+    try (Passphrase _ = passphrase.orElse(null)) {
+      return run(passphrase);
+    }
+  }
+
+  private ExitCode run(Optional<Passphrase> passphrase) throws Exception {
     RestoreRequest request =
         new RestoreRequest(
             Arguments.vm(vm),
@@ -83,7 +106,8 @@ final class RestoreCommand extends CowbellCommand {
             Arguments.path(to),
             format,
             overwrite ? Existing.OVERWRITE : Existing.REFUSE,
-            track ? Tracking.ADD : Tracking.NONE);
+            track ? Tracking.ADD : Tracking.NONE,
+            passphrase);
     try (Repository open = repository.openForReading(console())) {
       RestorePlan done = new Restore(open, progress(), cancellation()).run(request);
       if (output.isJson()) {
@@ -91,8 +115,22 @@ final class RestoreCommand extends CowbellCommand {
       } else {
         print(done);
       }
+      if (!encrypt) {
+        warnOfPlainDisks(done);
+      }
     }
     return ExitCode.DONE;
+  }
+
+  private void warnOfPlainDisks(RestorePlan done) {
+    for (DiskTarget target : done.disks()) {
+      if (target.chain().top().record().source().encryption().isPresent()) {
+        console()
+            .warn(
+                "disk %s was encrypted when it was backed up, %s is not; --encrypt makes it so"
+                    .formatted(target.chain().disk(), target.target().path()));
+      }
+    }
   }
 
   private void print(RestorePlan done) {

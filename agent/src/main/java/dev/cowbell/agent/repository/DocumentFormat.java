@@ -12,7 +12,7 @@ import java.io.IOException;
 final class DocumentFormat {
 
   private static final int FORMAT = 1;
-  private static final int REVISION = 0;
+  private static final int REVISION = 1;
 
   private DocumentFormat() {}
 

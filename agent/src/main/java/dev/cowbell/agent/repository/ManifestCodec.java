@@ -70,6 +70,7 @@ public final class ManifestCodec {
   private static void encode(SourceRecord source, ObjectNode json) {
     json.put("path", source.path());
     json.put("format", source.format());
+    source.encryption().ifPresent(encryption -> json.put("encryption", encryption));
     source
         .snapshot()
         .ifPresent(snapshot ->
@@ -172,6 +173,9 @@ public final class ManifestCodec {
     return new SourceRecord(
         fields.text("path", SourceRecord.MAX_PATH),
         fields.text("format", SourceRecord.MAX_FORMAT),
+        fields.has("encryption")
+            ? Optional.of(fields.text("encryption", SourceRecord.MAX_ENCRYPTION))
+            : Optional.empty(),
         fields.has("snapshot")
             ? Optional.of(fields.object("snapshot").checked(ManifestCodec::snapshot))
             : Optional.empty(),

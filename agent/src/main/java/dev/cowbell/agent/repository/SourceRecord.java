@@ -10,17 +10,21 @@ import java.util.Optional;
  *
  * @param path the image file
  * @param format {@code qcow2} or {@code raw}
+ * @param encryption how the image, or else the nearest file below it, was encrypted: {@code luks}
+ *     or {@code aes}; empty if none was. What is stored is plain in any case
  * @param snapshot the internal snapshot that was read; empty for the active state
  * @param backing the files below the image, nearest first
  */
 public record SourceRecord(
     String path,
     String format,
+    Optional<String> encryption,
     Optional<SnapshotIdentity> snapshot,
     List<BackingIdentity> backing) {
 
   static final int MAX_PATH = 4096;
   static final int MAX_FORMAT = 16;
+  static final int MAX_ENCRYPTION = 16;
 
   /** More layers than any chain that is opened may have. */
   static final int MAX_BACKING = 1024;

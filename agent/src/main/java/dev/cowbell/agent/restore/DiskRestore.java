@@ -15,6 +15,9 @@ import dev.cowbell.qcow2.build.DiskCopy;
 import dev.cowbell.qcow2.build.NewImageOptions;
 import dev.cowbell.qcow2.build.NewQcow2Image;
 import dev.cowbell.qcow2.build.PendingFile;
+import dev.cowbell.qcow2.crypto.LuksOptions;
+import dev.cowbell.qcow2.crypto.NewLuks;
+import dev.cowbell.qcow2.crypto.Passphrase;
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.io.ImageLock;
@@ -34,6 +37,7 @@ final class DiskRestore implements Closeable {
 
   private final DiskTarget disk;
   private final Existing existing;
+  private final Optional<Passphrase> passphrase;
   private final Optional<PendingFile> pending;
   private final @Nullable HostFile device;
   private final WritebackHostFile file;
@@ -41,30 +45,41 @@ final class DiskRestore implements Closeable {
   private DiskRestore(
       DiskTarget disk,
       Existing existing,
+      Optional<Passphrase> passphrase,
       Optional<PendingFile> pending,
       @Nullable HostFile device) {
     this.disk = disk;
     this.existing = existing;
+    this.passphrase = passphrase;
     this.pending = pending;
     this.device = device;
     this.file = WritebackHostFile.over(device != null ? device : pending.orElseThrow().file());
   }
 
-  /** Prepares the place for a disk. */
-  static DiskRestore begin(DiskTarget disk, Existing existing) throws IOException {
+  /**
+   * Prepares the place for a disk.
+   *
+   * @param passphrase opens the result; empty for one that is not encrypted
+   */
+  static DiskRestore begin(DiskTarget disk, Existing existing, Optional<Passphrase> passphrase)
+      throws IOException {
     return switch (disk.target()) {
       case Target.BlockDevice(var path) ->
           new DiskRestore(
-              disk, existing, Optional.empty(), ChannelHostFile.open(path, ImageLock.Use.WRITE));
+              disk,
+              existing,
+              passphrase,
+              Optional.empty(),
+              ChannelHostFile.open(path, ImageLock.Use.WRITE));
       case Target.ReplacedFile(var path) -> {
         // whoever has the old file open would go on with it, unseen
         if (Files.isWritable(path)) {
           ChannelHostFile.open(path, ImageLock.Use.WRITE).close();
         }
-        yield new DiskRestore(disk, existing, Optional.of(PendingFile.of(path)), null);
+        yield new DiskRestore(disk, existing, passphrase, Optional.of(PendingFile.of(path)), null);
       }
       case Target.NewFile(var path) ->
-          new DiskRestore(disk, existing, Optional.of(PendingFile.of(path)), null);
+          new DiskRestore(disk, existing, passphrase, Optional.of(PendingFile.of(path)), null);
     };
   }
 
@@ -92,8 +107,11 @@ final class DiskRestore implements Closeable {
 
   private void writeQcow2(StoredChain chain, Phase phase, Cancellation cancellation)
       throws IOException {
-    NewQcow2Image image = new NewQcow2Image(file, chain.chain().size(), NewImageOptions.DEFAULT);
-    try (OverlayChainDisk content = new OverlayChainDisk(chain.chain())) {
+    Optional<NewLuks> luks = passphrase.map(p -> NewLuks.create(LuksOptions.defaults(), p));
+    try (NewLuks _ = luks.orElse(null);
+        OverlayChainDisk content = new OverlayChainDisk(chain.chain())) {
+      NewQcow2Image image =
+          new NewQcow2Image(file, chain.chain().size(), NewImageOptions.DEFAULT, luks);
       chain.read(() ->
           DiskCopy.of(
                   content,

@@ -101,7 +101,7 @@ public final class Restore {
     try {
       for (DiskTarget disk : plan.disks()) {
         cancellation.check();
-        DiskRestore restore = DiskRestore.begin(disk, request.existing());
+        DiskRestore restore = DiskRestore.begin(disk, request.existing(), request.passphrase());
         restored.add(restore);
         try {
           restore.run(repository, progress, cancellation);

@@ -37,6 +37,9 @@ final class RestorePlanner {
     if (request.tracking() == Tracking.ADD && request.format() != Format.QCOW2) {
       throw new RefusedException("--track needs --format qcow2: a raw image can't hold a bitmap");
     }
+    if (request.passphrase().isPresent() && request.format() != Format.QCOW2) {
+      throw new RefusedException("--encrypt needs --format qcow2: a raw image can't be encrypted");
+    }
     Manifest point = request.which().in(catalogue);
     List<DiskName> names =
         request

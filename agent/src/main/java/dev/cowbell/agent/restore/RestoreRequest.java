@@ -2,6 +2,7 @@ package dev.cowbell.agent.restore;
 
 import dev.cowbell.agent.repository.DiskName;
 import dev.cowbell.agent.repository.VmName;
+import dev.cowbell.qcow2.crypto.Passphrase;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -14,6 +15,8 @@ import java.util.Optional;
  * @param format of the result
  * @param existing what to do about a file that is there
  * @param tracking whether the result gets the point's tracking bitmap
+ * @param passphrase opens the result, which is encrypted then; empty for a plain one. The caller's
+ *     to close
  */
 public record RestoreRequest(
     VmName vm,
@@ -22,7 +25,20 @@ public record RestoreRequest(
     Path target,
     Format format,
     Existing existing,
-    Tracking tracking) {
+    Tracking tracking,
+    Optional<Passphrase> passphrase) {
+
+  /** A request for a result that is not encrypted. */
+  public RestoreRequest(
+      VmName vm,
+      PointChoice which,
+      Optional<DiskName> disk,
+      Path target,
+      Format format,
+      Existing existing,
+      Tracking tracking) {
+    this(vm, which, disk, target, format, existing, tracking, Optional.empty());
+  }
 
   /** The formats that a disk can be rebuilt in. */
   public enum Format {

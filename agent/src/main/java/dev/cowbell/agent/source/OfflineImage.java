@@ -56,7 +56,7 @@ public final class OfflineImage implements Closeable {
     this.disk = disk;
     this.path = path;
     this.opened = opened;
-    this.layers = layersOf(opened.disk());
+    this.layers = opened.layers();
     if (snapshot.isPresent()) {
       Qcow2Image image = opened.qcow2(disk, "has no internal snapshots");
       SnapshotEntry entry = image.snapshots().find(snapshot.get());
@@ -77,7 +77,10 @@ public final class OfflineImage implements Closeable {
     boolean bitmapWanted = access == Access.TRACK && request.snapshot().isEmpty();
     OpenedImage opened =
         OpenedImage.open(
-            request.path(), request.format(), bitmapWanted ? Access.TRACK : Access.READ);
+            request.path(),
+            request.format(),
+            bitmapWanted ? Access.TRACK : Access.READ,
+            request.decryption());
     try {
       return new OfflineImage(
           request.disk(), request.path().toAbsolutePath(), opened, request.snapshot());
@@ -85,16 +88,6 @@ public final class OfflineImage implements Closeable {
       opened.disk().close();
       throw e;
     }
-  }
-
-  private static List<MappedDisk> layersOf(MappedDisk top) {
-    List<MappedDisk> layers = new ArrayList<>();
-    Optional<MappedDisk> next = Optional.of(top);
-    while (next.isPresent()) {
-      layers.add(next.get());
-      next = next.get() instanceof Qcow2Image image ? image.backing() : Optional.empty();
-    }
-    return layers;
   }
 
   /** The bytes to back up. Its size is the disk's, rounded up to 512 as qcow2 wants it. */
@@ -262,7 +255,11 @@ public final class OfflineImage implements Closeable {
       below.add(identity(fileOf(layer)));
     }
     return new SourceRecord(
-        path.toString(), opened.format().word(), snapshot.map(OfflineImage::identity), below);
+        path.toString(),
+        opened.format().word(),
+        OpenedImage.encryption(layers),
+        snapshot.map(OfflineImage::identity),
+        below);
   }
 
   /** Adds a bitmap that records from now on, with its sentinel set. */

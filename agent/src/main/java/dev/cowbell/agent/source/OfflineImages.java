@@ -19,9 +19,14 @@ public final class OfflineImages implements Closeable {
    *
    * @param format what the user says it is; empty to go by the file
    * @param snapshot the internal snapshot to read; empty for the active state
+   * @param decryption what opens the image if it is encrypted
    */
   public record Request(
-      DiskName disk, Path path, Optional<ImageFormat> format, Optional<String> snapshot) {}
+      DiskName disk,
+      Path path,
+      Optional<ImageFormat> format,
+      Optional<String> snapshot,
+      Decryption decryption) {}
 
   /** What images are opened for. */
   public enum Access {

@@ -10,6 +10,7 @@ import dev.cowbell.qcow2.OpenOptions;
 import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.RawDisk;
 import dev.cowbell.qcow2.ReferenceException;
+import dev.cowbell.qcow2.format.CryptMethod;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
@@ -18,6 +19,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -47,7 +50,8 @@ record OpenedImage(MappedDisk disk, ImageFormat format, TrackingAbility tracking
    *     letting whoever wrote its first bytes decide: so a file that is called raw is never taken
    *     for qcow2, and references to other files are followed only in what is called qcow2.
    */
-  static OpenedImage open(Path path, Optional<ImageFormat> stated, Access access)
+  static OpenedImage open(
+      Path path, Optional<ImageFormat> stated, Access access, Decryption decryption)
       throws IOException {
     ImageFormat format = stated.isPresent() ? stated.get() : probe(path);
     if (format == ImageFormat.RAW) {
@@ -57,7 +61,7 @@ record OpenedImage(MappedDisk disk, ImageFormat format, TrackingAbility tracking
           new TrackingAbility.Unable("a raw image holds no bitmaps"));
     }
     boolean trusted = stated.isPresent() || isCalled(path, ".qcow2");
-    return openQcow2(path, trusted ? References.FOLLOW : References.REFUSE, access);
+    return openQcow2(path, trusted ? References.FOLLOW : References.REFUSE, access, decryption);
   }
 
   private static ImageFormat probe(Path path) throws IOException {
@@ -87,13 +91,15 @@ record OpenedImage(MappedDisk disk, ImageFormat format, TrackingAbility tracking
     return path.toString().toLowerCase(Locale.ROOT).endsWith(extension);
   }
 
-  private static OpenedImage openQcow2(Path path, References references, Access access)
-      throws IOException {
+  private static OpenedImage openQcow2(
+      Path path, References references, Access access, Decryption decryption) throws IOException {
     boolean writable = access == Access.TRACK && Files.isWritable(path);
     HostFile file = ChannelHostFile.open(path, writable ? ImageLock.Use.WRITE : ImageLock.Use.READ);
     try {
-      Qcow2Image image = Qcow2Image.adopt(file, references.options());
-      return new OpenedImage(image, ImageFormat.QCOW2, tracking(image, path));
+      Qcow2Image image =
+          Qcow2Image.adopt(file, references.options().withPassphrases(decryption.passphrases()));
+      return accepted(
+          new OpenedImage(image, ImageFormat.QCOW2, tracking(image, path)), path, decryption);
     } catch (ReferenceException e) {
       throw references == References.FOLLOW
           ? e
@@ -102,8 +108,44 @@ record OpenedImage(MappedDisk disk, ImageFormat format, TrackingAbility tracking
               "--format qcow2 says that the image is to be trusted");
     } catch (EncryptedImageException e) {
       throw new RefusedException(
-          String.valueOf(e.getMessage()), "back up the disk from inside, or decrypt it first");
+          String.valueOf(e.getMessage()),
+          "--passphrase-file FILE (--backing-passphrase-file for the files below it) opens it, and"
+              + " --store-decrypted accepts that what is stored is plain");
     }
+  }
+
+  private static OpenedImage accepted(OpenedImage opened, Path path, Decryption decryption)
+      throws IOException {
+    Optional<String> encryption = encryption(opened.layers());
+    if (encryption.isPresent() && decryption.storage() == Decryption.Storage.REFUSED) {
+      opened.disk().close();
+      throw new RefusedException(
+          "%s is encrypted (%s), and what a backup stores of it is plain"
+              .formatted(path, encryption.get()),
+          "--store-decrypted accepts that; keep the repository on encrypted storage");
+    }
+    return opened;
+  }
+
+  /** The image and the files below it, from the top down. */
+  List<MappedDisk> layers() {
+    List<MappedDisk> layers = new ArrayList<>();
+    Optional<MappedDisk> next = Optional.of(disk);
+    while (next.isPresent()) {
+      layers.add(next.get());
+      next = next.get() instanceof Qcow2Image image ? image.backing() : Optional.empty();
+    }
+    return layers;
+  }
+
+  /** How the topmost of the encrypted layers is encrypted, in a word; empty if none is. */
+  static Optional<String> encryption(List<MappedDisk> layers) {
+    return layers.stream()
+        .filter(Qcow2Image.class::isInstance)
+        .map(layer -> ((Qcow2Image) layer).head().header().cryptMethod())
+        .filter(method -> method != CryptMethod.NONE)
+        .map(method -> method.name().toLowerCase(Locale.ROOT))
+        .findFirst();
   }
 
   private static TrackingAbility tracking(Qcow2Image image, Path path) {

@@ -94,7 +94,8 @@ class ChangeTrackingTest {
             snapshot.isPresent()
                 ? Optional.empty()
                 : Optional.of(new TrackingRecord("cowbell:" + point, GRANULE)),
-            new SourceRecord("/images/vda.qcow2", "qcow2", snapshot, List.of(backing))),
+            new SourceRecord(
+                "/images/vda.qcow2", "qcow2", Optional.empty(), snapshot, List.of(backing))),
         "cowbell:" + point,
         Optional.empty());
   }

@@ -63,6 +63,7 @@ public final class Samples {
         new SourceRecord(
             "/images/vda.qcow2",
             "qcow2",
+            Optional.of("luks"),
             Optional.of(
                 new SnapshotIdentity("1", "before", Instant.parse("2026-01-01T00:00:00.5Z"), 17)),
             List.of(new BackingIdentity("/images/base.qcow2", 99, Instant.EPOCH))));

@@ -16,6 +16,7 @@ import java.io.PrintStream;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -40,6 +41,13 @@ final class CheckCommand extends CowbellCommand {
       paramLabel = "FMT",
       description = "The image's format; only qcow2 has checks.")
   private String format = "qcow2";
+
+  @Option(
+      names = "--passphrase-file",
+      paramLabel = "FILE",
+      description = "Accepted for an encrypted image, and not needed: no data is looked at.")
+  @SuppressWarnings("UnusedVariable") // it changes nothing here
+  private @Nullable Path passphraseFile;
 
   @Parameters(paramLabel = "FILE", description = "The image.")
   private Path file;
