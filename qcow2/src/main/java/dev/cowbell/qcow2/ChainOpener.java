@@ -6,9 +6,11 @@ import dev.cowbell.qcow2.crypto.Passphrase;
 import dev.cowbell.qcow2.format.CryptMethod;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Header;
+import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.map.L2Cache;
+import dev.cowbell.qcow2.write.BarrierFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.InvalidPathException;
@@ -37,25 +39,47 @@ final class ChainOpener {
   }
 
   /** Opens a qcow2 image; takes over the file also when it fails. */
-  Qcow2Image openImage(HostFile file, boolean alone) throws IOException {
+  Qcow2Image openImage(HostFile given, boolean alone) throws IOException {
+    int depth = opened.size();
+    HostFile file = writes(depth) ? BarrierFile.adopt(given, options.barriers()) : given;
     Owned owned = new Owned(file);
     try {
       noteOpened(file);
-      int depth = opened.size() - 1;
       ImageHead head = readHead(file);
       head.header().checkTables();
+      if (writes(depth)) {
+        refuseToWrite(head);
+      }
       HostFile dataFile = openData(file, head);
       owned.dataFile = dataFile.equals(file) ? null : dataFile;
       StoredData data = unlock(file, head, dataFile, depth);
       owned.data = data;
       owned.backing = openBacking(file, head, alone);
-      return new Qcow2Image(file, head, data, owned.backing, cache);
+      return writes(depth)
+          ? Qcow2Image.writable(file, data, owned.backing, cache, options.barriers())
+          : new Qcow2Image(file, head, data, owned.backing, cache);
     } catch (ImageException e) {
       owned.close(e);
       throw e.in(file.name());
     } catch (IOException | RuntimeException e) {
       owned.close(e);
       throw e;
+    }
+  }
+
+  private boolean writes(int depth) {
+    return depth == 0 && options.access() == OpenOptions.Access.READ_WRITE;
+  }
+
+  /** What can't be written to yet without damage. */
+  private static void refuseToWrite(ImageHead head) throws IOException {
+    if (head.header().features().has(Feature.EXTERNAL_DATA_FILE)) {
+      throw new ReadOnlyImageException("guest data in an external data file can't be written yet");
+    }
+    if (head.header().features().has(Feature.BITMAPS)
+        && head.extension(HeaderExtension.Bitmaps.class).isPresent()) {
+      throw new ReadOnlyImageException(
+          "the image has bitmaps, which would miss what is written; remove them first");
     }
   }
 

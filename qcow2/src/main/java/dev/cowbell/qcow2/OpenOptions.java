@@ -3,9 +3,10 @@ package dev.cowbell.qcow2;
 import dev.cowbell.qcow2.crypto.Passphrases;
 import dev.cowbell.qcow2.io.ImageLock;
 import dev.cowbell.qcow2.map.L2Cache;
+import dev.cowbell.qcow2.write.BarrierMode;
 
 /**
- * How to open an image for reading.
+ * How to open an image.
  *
  * @param references who opens backing and data files
  * @param backingFormat what a backing file is when nothing states it
@@ -13,6 +14,8 @@ import dev.cowbell.qcow2.map.L2Cache;
  * @param lock the locks on the image file itself when it is opened by its path
  * @param l2CacheBytes the bound of memory for L2 tables, of all layers together
  * @param passphrases what opens encrypted images
+ * @param access whether the image is to be written to; its backing files never are
+ * @param barriers what a writer makes sure of by flushing
  */
 public record OpenOptions(
     ReferenceOpener references,
@@ -20,7 +23,15 @@ public record OpenOptions(
     Scope scope,
     ImageLock.Use lock,
     long l2CacheBytes,
-    Passphrases passphrases) {
+    Passphrases passphrases,
+    Access access,
+    BarrierMode barriers) {
+
+  /** What is to be done with an image. */
+  public enum Access {
+    READ_ONLY,
+    READ_WRITE
+  }
 
   /** How much of an image is wanted. */
   public enum Scope {
@@ -40,7 +51,9 @@ public record OpenOptions(
         Scope.CHAIN,
         ImageLock.Use.READ,
         L2Cache.DEFAULT_BYTES,
-        Passphrases.NONE);
+        Passphrases.NONE,
+        Access.READ_ONLY,
+        BarrierMode.METADATA);
   }
 
   /** Files are locked, references to local files are followed, formats have to be stated. */
@@ -49,26 +62,44 @@ public record OpenOptions(
   }
 
   public OpenOptions withReferences(ReferenceOpener opener) {
-    return new OpenOptions(opener, backingFormat, scope, lock, l2CacheBytes, passphrases);
+    return new OpenOptions(
+        opener, backingFormat, scope, lock, l2CacheBytes, passphrases, access, barriers);
   }
 
   public OpenOptions withBackingFormat(BackingFormat format) {
-    return new OpenOptions(references, format, scope, lock, l2CacheBytes, passphrases);
+    return new OpenOptions(
+        references, format, scope, lock, l2CacheBytes, passphrases, access, barriers);
   }
 
   public OpenOptions withScope(Scope wanted) {
-    return new OpenOptions(references, backingFormat, wanted, lock, l2CacheBytes, passphrases);
+    return new OpenOptions(
+        references, backingFormat, wanted, lock, l2CacheBytes, passphrases, access, barriers);
   }
 
   public OpenOptions withLock(ImageLock.Use use) {
-    return new OpenOptions(references, backingFormat, scope, use, l2CacheBytes, passphrases);
+    return new OpenOptions(
+        references, backingFormat, scope, use, l2CacheBytes, passphrases, access, barriers);
   }
 
   public OpenOptions withL2CacheBytes(long bytes) {
-    return new OpenOptions(references, backingFormat, scope, lock, bytes, passphrases);
+    return new OpenOptions(
+        references, backingFormat, scope, lock, bytes, passphrases, access, barriers);
   }
 
   public OpenOptions withPassphrases(Passphrases given) {
-    return new OpenOptions(references, backingFormat, scope, lock, l2CacheBytes, given);
+    return new OpenOptions(
+        references, backingFormat, scope, lock, l2CacheBytes, given, access, barriers);
+  }
+
+  /** Also sets the locks that go with the access. */
+  public OpenOptions withAccess(Access wanted) {
+    ImageLock.Use use = wanted == Access.READ_WRITE ? ImageLock.Use.WRITE : ImageLock.Use.READ;
+    return new OpenOptions(
+        references, backingFormat, scope, use, l2CacheBytes, passphrases, wanted, barriers);
+  }
+
+  public OpenOptions withBarriers(BarrierMode mode) {
+    return new OpenOptions(
+        references, backingFormat, scope, lock, l2CacheBytes, passphrases, access, mode);
   }
 }

@@ -10,30 +10,67 @@ import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.map.ChangedExtents;
 import dev.cowbell.qcow2.map.ClusterMap;
 import dev.cowbell.qcow2.map.L2Cache;
+import dev.cowbell.qcow2.map.TableChanges;
+import dev.cowbell.qcow2.refcount.ClusterAllocator;
+import dev.cowbell.qcow2.refcount.HeadWriter;
 import dev.cowbell.qcow2.snapshot.SnapshotTable;
+import dev.cowbell.qcow2.write.BarrierMode;
+import dev.cowbell.qcow2.write.ImageWriter;
+import dev.cowbell.qcow2.write.WriteObserver;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A qcow2 image open for reading, with its backing chain: the active state, and through {@link
- * #openSnapshot} each internal snapshot. All methods allow concurrent calls; none may run while the
- * image is being closed.
+ * A qcow2 image with its backing chain: the active state, and through {@link #openSnapshot} each
+ * internal snapshot. Opened with {@link OpenOptions.Access#READ_WRITE} its active state can be
+ * written to; otherwise every change throws a {@link ReadOnlyImageException}.
+ *
+ * <p>All methods allow concurrent calls; none may run while the image is being closed. What {@link
+ * #clusters()} and its kin hand out must not be used while the image is written to.
  */
-public final class Qcow2Image implements MappedDisk {
+public final class Qcow2Image implements WritableDisk {
+  private static final int MAPPED_AT_ONCE = 1 << 20;
+
   private final HostFile file;
-  private final ImageHead head;
   private final StoredData data;
   private final @Nullable MappedDisk backing;
   private final L2Cache cache;
-  private final SnapshotTable snapshots;
   private final CompressedClusters compressed;
-  private final Qcow2Layer active;
+  private final @Nullable ImageWriter writer;
 
+  // Replaced under the writer's exclusive lock.
+  private volatile ImageHead head;
+  private volatile SnapshotTable snapshots;
+  private volatile Qcow2Layer active;
+
+  /** Opens for reading. */
   Qcow2Image(
       HostFile file, ImageHead head, StoredData data, @Nullable MappedDisk backing, L2Cache cache)
+      throws IOException {
+    this(
+        file,
+        head,
+        data,
+        backing,
+        cache,
+        ClusterMap.ofActiveState(file, head.header(), cache),
+        null);
+  }
+
+  private Qcow2Image(
+      HostFile file,
+      ImageHead head,
+      StoredData data,
+      @Nullable MappedDisk backing,
+      L2Cache cache,
+      ClusterMap clusters,
+      @Nullable Writing writing)
       throws IOException {
     Header header = head.header();
     this.file = file;
@@ -44,7 +81,83 @@ public final class Qcow2Image implements MappedDisk {
     this.snapshots = SnapshotTable.read(file, header);
     this.compressed =
         new CompressedClusters(file, header.compressionType(), header.geometry().clusterSize());
-    this.active = layer(header.diskSize(), ClusterMap.ofActiveState(file, header, cache));
+    this.active = layer(header.diskSize(), clusters);
+    this.writer =
+        writing == null
+            ? null
+            : new ImageWriter(writing.parts(), state(writing.allocator(), writing.changes()));
+  }
+
+  private record Writing(
+      ImageWriter.Parts parts, ClusterAllocator allocator, TableChanges changes) {}
+
+  /** Opens for reading and writing; takes over what it is given once this has succeeded. */
+  static Qcow2Image writable(
+      HostFile file,
+      StoredData data,
+      @Nullable MappedDisk backing,
+      L2Cache cache,
+      BarrierMode barriers)
+      throws IOException {
+    HeadWriter head = HeadWriter.open(file);
+    ClusterAllocator allocator = ClusterAllocator.open(file, head);
+    head.clearUnknownAutoclear();
+    TableChanges changes = TableChanges.read(file, head.head().header(), cache);
+    ImageWriter.Parts parts =
+        new ImageWriter.Parts(
+            file,
+            data.file().equals(file) ? List.of(file) : List.of(data.file(), file),
+            head,
+            data,
+            backing != null,
+            backing == null ? 0 : backing.size(),
+            barriers,
+            WriteObserver.NONE);
+    return new Qcow2Image(
+        file,
+        head.head(),
+        data,
+        backing,
+        cache,
+        ClusterMap.ofChanges(changes),
+        new Writing(parts, allocator, changes));
+  }
+
+  private ImageWriter.State state(ClusterAllocator allocator, TableChanges changes) {
+    Qcow2Layer layer = active;
+    return new ImageWriter.State(allocator, changes, layer::read, layer.size());
+  }
+
+  /**
+   * Lets somebody edit the image in its file while everything is written back and nothing else goes
+   * on, and takes it up again as it is then. For edits of the image's structure that take a file, a
+   * {@link HeadWriter} and a {@link ClusterAllocator}, and leave nothing uncommitted behind.
+   *
+   * @throws ReadOnlyImageException if the image was opened for reading only
+   */
+  public <T> T edit(ImageWriter.Edit<T> edit) throws IOException {
+    try {
+      return writer().edit(edit, this::reload);
+    } catch (ImageException e) {
+      throw e.in(file.name());
+    }
+  }
+
+  private ImageWriter.State reload(HeadWriter headWriter) throws IOException {
+    cache.forget(file);
+    Header header = headWriter.head().header();
+    TableChanges changes = TableChanges.read(file, header, cache);
+    head = headWriter.head();
+    snapshots = SnapshotTable.read(file, header);
+    active = layer(header.diskSize(), ClusterMap.ofChanges(changes));
+    return state(ClusterAllocator.open(file, headWriter), changes);
+  }
+
+  private ImageWriter writer() throws ReadOnlyImageException {
+    if (writer == null) {
+      throw new ReadOnlyImageException(file.name() + ": the image was opened for reading only");
+    }
+    return writer;
   }
 
   /**
@@ -161,25 +274,93 @@ public final class Qcow2Image implements MappedDisk {
 
   @Override
   public void read(long at, ByteBuffer dst) throws IOException {
-    active.read(at, dst);
+    if (writer == null) {
+      active.read(at, dst);
+      return;
+    }
+    long stamp = writer.beginReading();
+    try {
+      active.read(at, dst);
+    } finally {
+      writer.endReading(stamp);
+    }
   }
 
   @Override
   public void mapLayers(long at, long length, int depth, MapSink sink) throws IOException {
-    active.mapLayers(at, length, depth, sink);
+    if (writer == null) {
+      active.mapLayers(at, length, depth, sink);
+      return;
+    }
+    Objects.checkFromIndexSize(at, length, size());
+    // The sink may want to read, so it is called without the lock, and the map of a large disk in
+    // pieces.
+    long step = Math.max(MAPPED_AT_ONCE, head.header().geometry().l2Coverage());
+    for (long next = at; next < at + length; next += step) {
+      List<MapEntry> entries = new ArrayList<>();
+      long stamp = writer.beginReading();
+      try {
+        active.mapLayers(next, Math.min(step, at + length - next), depth, entries::add);
+      } finally {
+        writer.endReading(stamp);
+      }
+      for (MapEntry entry : entries) {
+        sink.accept(entry);
+      }
+    }
+  }
+
+  @Override
+  public void write(long at, ByteBuffer src) throws IOException {
+    Objects.checkFromIndexSize(at, (long) src.remaining(), size());
+    change(writer -> writer.write(at, src));
+  }
+
+  @Override
+  public void writeZeroes(long at, long length, ZeroSpace space) throws IOException {
+    Objects.checkFromIndexSize(at, length, size());
+    change(writer -> writer.writeZeroes(at, length, space));
+  }
+
+  @Override
+  public void discard(long at, long length) throws IOException {
+    Objects.checkFromIndexSize(at, length, size());
+    change(writer -> writer.discard(at, length));
+  }
+
+  @Override
+  public void flush() throws IOException {
+    change(ImageWriter::flush);
+  }
+
+  @FunctionalInterface
+  private interface Change {
+    void apply(ImageWriter writer) throws IOException;
+  }
+
+  private void change(Change change) throws IOException {
+    try {
+      change.apply(writer());
+    } catch (ImageException e) {
+      throw e.in(file.name());
+    }
   }
 
   private Qcow2Layer layer(long size, ClusterMap clusters) {
     return new Qcow2Layer(file.name(), size, clusters, data, compressed, backing);
   }
 
+  /** Writes back what is not written yet, so that a check finds nothing, and closes all files. */
   @Override
   public void close() throws IOException {
-    compressed.close();
     try (HostFile _ = file;
         StoredData _ = data;
-        MappedDisk _ = backing) {
+        MappedDisk _ = backing;
+        CompressedClusters _ = compressed) {
       // All are closed, whichever fails.
+      if (writer != null) {
+        change(ImageWriter::close);
+      }
     }
   }
 }

@@ -1,14 +1,16 @@
 package dev.cowbell.qcow2;
 
 import dev.cowbell.qcow2.crypto.EncryptedClusters;
+import dev.cowbell.qcow2.crypto.ImageCipher;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.write.ClusterStore;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 
-/** The uncompressed guest data of an image, read as the guest wrote it. */
-sealed interface StoredData extends Closeable {
+/** The uncompressed guest data of an image, read and written as the guest sees it. */
+sealed interface StoredData extends ClusterStore, Closeable {
 
   /**
    * Fills a buffer.
@@ -18,6 +20,9 @@ sealed interface StoredData extends Closeable {
    */
   void read(long guestOffset, long hostOffset, ByteBuffer dst) throws IOException;
 
+  /** The file that holds it. */
+  HostFile file();
+
   /** The name of the file in which bytes stand as the guest wrote them; empty when encrypted. */
   Optional<String> plainFile();
 
@@ -26,6 +31,21 @@ sealed interface StoredData extends Closeable {
     @Override
     public void read(long guestOffset, long hostOffset, ByteBuffer dst) throws IOException {
       file.readPadded(hostOffset, dst);
+    }
+
+    @Override
+    public void write(long guestOffset, long hostOffset, ByteBuffer src) throws IOException {
+      file.write(hostOffset, src);
+    }
+
+    @Override
+    public int granularity() {
+      return 1;
+    }
+
+    @Override
+    public long untouchedFrom() throws IOException {
+      return file.size();
     }
 
     @Override
@@ -47,6 +67,21 @@ sealed interface StoredData extends Closeable {
     }
 
     @Override
+    public void write(long guestOffset, long hostOffset, ByteBuffer src) throws IOException {
+      clusters.write(guestOffset, hostOffset, src);
+    }
+
+    @Override
+    public int granularity() {
+      return ImageCipher.SECTOR;
+    }
+
+    @Override
+    public long untouchedFrom() {
+      return Long.MAX_VALUE;
+    }
+
+    @Override
     public Optional<String> plainFile() {
       return Optional.empty();
     }
@@ -65,6 +100,23 @@ sealed interface StoredData extends Closeable {
         throws EncryptedImageException {
       throw new EncryptedImageException(
           "the image is encrypted and was opened for its metadata only");
+    }
+
+    @Override
+    public void write(long guestOffset, long hostOffset, ByteBuffer src)
+        throws EncryptedImageException {
+      throw new EncryptedImageException(
+          "the image is encrypted and was opened for its metadata only");
+    }
+
+    @Override
+    public int granularity() {
+      return ImageCipher.SECTOR;
+    }
+
+    @Override
+    public long untouchedFrom() {
+      return Long.MAX_VALUE;
     }
 
     @Override

@@ -12,6 +12,9 @@ import java.nio.ByteBuffer;
 public final class EncryptedClusters implements Closeable {
   private static final int SECTOR = ImageCipher.SECTOR;
 
+  /** The most that is encrypted in one piece. */
+  private static final int STEP = 64 << 10;
+
   private final HostFile data;
   private final ImageCipher cipher;
 
@@ -58,6 +61,23 @@ public final class EncryptedClusters implements Closeable {
     int end = sectors.position();
     cipher.decrypt(guestOffset, hostOffset, sectors.position(start));
     sectors.position(end);
+  }
+
+  /**
+   * Encrypts whole sectors and writes them; the buffer's content stays as it is.
+   *
+   * @param guestOffset where the bytes are on the guest's disk, at a sector
+   * @param hostOffset where they go in the file, at a sector
+   */
+  public void write(long guestOffset, long hostOffset, ByteBuffer src) throws IOException {
+    ByteBuffer sectors = ByteBuffer.allocate(Math.min(STEP, src.remaining()));
+    for (long done = 0; src.hasRemaining(); done += sectors.limit()) {
+      int length = Math.min(STEP, src.remaining());
+      sectors.clear().put(0, src, src.position(), length).limit(length);
+      src.position(src.position() + length);
+      cipher.encrypt(guestOffset + done, hostOffset + done, sectors);
+      data.write(hostOffset + done, sectors);
+    }
   }
 
   @Override

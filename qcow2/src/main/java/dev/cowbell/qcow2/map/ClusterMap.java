@@ -25,27 +25,35 @@ public final class ClusterMap {
   private final Geometry geometry;
   private final L1Table l1;
   private final L2Cache cache;
+  private final @Nullable TableChanges changes;
 
-  private ClusterMap(HostFile file, L2Rules rules, L1Table l1, L2Cache cache) {
+  private ClusterMap(
+      HostFile file, L2Rules rules, L1Table l1, L2Cache cache, @Nullable TableChanges changes) {
     this.file = file;
     this.rules = rules;
     this.geometry = rules.geometry();
     this.l1 = l1;
     this.cache = cache;
+    this.changes = changes;
   }
 
   /** The map of an image's active state; the header's tables have been checked. */
   public static ClusterMap ofActiveState(HostFile file, Header header, L2Cache cache)
       throws IOException {
     L1Table l1 = L1Table.read(file, header.l1TableOffset(), header.l1Size());
-    return new ClusterMap(file, header.l2Rules(), l1, cache);
+    return new ClusterMap(file, header.l2Rules(), l1, cache, null);
+  }
+
+  /** The map of an active state that is being changed: as the changes leave it. */
+  public static ClusterMap ofChanges(TableChanges changes) {
+    return new ClusterMap(changes.file(), changes.rules(), changes.l1(), changes.cache(), changes);
   }
 
   /** The map of an internal snapshot, whose L1 table has been checked. */
   public static ClusterMap ofSnapshot(
       HostFile file, Header header, SnapshotEntry snapshot, L2Cache cache) throws IOException {
     L1Table l1 = L1Table.read(file, snapshot.l1TableOffset(), (int) snapshot.l1Size());
-    return new ClusterMap(file, header.l2Rules(), l1, cache);
+    return new ClusterMap(file, header.l2Rules(), l1, cache, null);
   }
 
   public Geometry geometry() {
@@ -62,11 +70,11 @@ public final class ClusterMap {
     return file.name();
   }
 
-  L2Rules rules() {
+  public L2Rules rules() {
     return rules;
   }
 
-  L1Table l1() {
+  public L1Table l1() {
     return l1;
   }
 
@@ -75,10 +83,14 @@ public final class ClusterMap {
    *
    * @throws CorruptImageException if the entry points to an offset that is not cluster-aligned
    */
-  @Nullable L2Table table(long l1Index) throws IOException {
+  public @Nullable L2Table table(long l1Index) throws IOException {
     long offset = L1Entry.offset(l1.word(l1Index));
     if (offset == 0) {
       return null;
+    }
+    L2Table changed = changes == null ? null : changes.get(offset);
+    if (changed != null) {
+      return changed;
     }
     L2Table cached = cache.get(file, offset);
     return cached == null ? load(l1Index, offset) : cached;

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * An L1 table in memory, with no space for pages in which no entry points anywhere: memory follows
  * what the file really holds, not the length that a header claims.
  */
-final class L1Table {
+public final class L1Table {
   private static final int PAGE_BITS = 10;
   private static final int PAGE = 1 << PAGE_BITS;
   private static final int CHUNK = 1 << 20;
@@ -54,7 +54,8 @@ final class L1Table {
     }
   }
 
-  private void set(int index, long word) {
+  /** Changes an entry inside the table. */
+  void set(int index, long word) {
     long[] page = pages[index >>> PAGE_BITS];
     if (page == null) {
       page = new long[PAGE];
@@ -63,14 +64,19 @@ final class L1Table {
     page[index & (PAGE - 1)] = word;
   }
 
+  /** The number of entries. */
+  int length() {
+    return entries;
+  }
+
   /** The entry's word; 0 behind the table's end. */
-  long word(long index) {
+  public long word(long index) {
     long[] page = pageAt(index);
     return page == null ? 0 : page[(int) index & (PAGE - 1)];
   }
 
   /** The first index at or behind {@code from} whose entry points to a table, or the limit. */
-  long nextUsed(long from, long limit) {
+  public long nextUsed(long from, long limit) {
     long index = from;
     while (index < Math.min(limit, entries) && L1Entry.offset(word(index)) == 0) {
       index = pageAt(index) == null ? nextPage(index) : index + 1;

@@ -38,6 +38,7 @@ public final class L2Cache {
     }
   }
 
+  /** Holds a table from now on. */
   void put(HostFile file, long offset, L2Table table) {
     lock.lock();
     try {

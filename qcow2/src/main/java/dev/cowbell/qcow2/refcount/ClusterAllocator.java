@@ -2,10 +2,12 @@ package dev.cowbell.qcow2.refcount;
 
 import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.ImageException;
+import dev.cowbell.qcow2.UnsupportedFeatureException;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.refcount.FreeRanges.Range;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +27,10 @@ import java.util.List;
  *
  * <p>A crash before the middle leaves leaks, a crash behind it too, and none leaves a cluster in
  * use that counts as free. Not safe for several threads.
+ *
+ * <p>A free cluster is found in constant time: freed ones are remembered, and behind them the
+ * search only goes forward. {@link #searchWholeFile} lets it look, a refcount block at a time, for
+ * those that were free before.
  */
 public final class ClusterAllocator {
 
@@ -34,16 +40,33 @@ public final class ClusterAllocator {
   private final Geometry geometry;
   private final MetadataGuard guard;
   private final Refcounts refcounts;
+  private final FreeRanges known = new FreeRanges();
   private final List<Range> taken = new ArrayList<>();
-  private final List<Range> unwanted = new ArrayList<>();
+  private List<Range> unwanted = new ArrayList<>();
 
-  /** No cluster before this one is known to be free. */
+  /** Where the search goes on behind {@link #known}; it only moves forward. */
   private long searchFrom;
 
-  private record Range(long cluster, long count) {}
+  /** Clusters from here to {@link #sweepEnd} have not been looked at. */
+  private long sweepFrom;
+
+  private long sweepEnd;
 
   /** A run of host clusters. */
   public record Allocation(long offset, long clusters) {}
+
+  /** References that a commit gives up once it is durable. */
+  public static final class Released {
+    private final List<Range> ranges;
+
+    private Released(List<Range> ranges) {
+      this.ranges = ranges;
+    }
+
+    public boolean isEmpty() {
+      return ranges.isEmpty();
+    }
+  }
 
   private ClusterAllocator(Geometry geometry, MetadataGuard guard, Refcounts refcounts)
       throws IOException {
@@ -69,8 +92,21 @@ public final class ClusterAllocator {
           "the image was not closed and its refcounts may be wrong (dirty bit); repair it first");
     }
     header.checkTables();
-    MetadataGuard guard = MetadataGuard.read(file, header);
+    MetadataGuard guard = MetadataGuard.read(file, head.head());
     return new ClusterAllocator(header.geometry(), guard, new Refcounts(file, head, guard));
+  }
+
+  /** What is to be asked before anything is written to a place. */
+  public MetadataGuard guard() {
+    return guard;
+  }
+
+  /**
+   * Lets the search find what was free in the whole file when it was opened. Each allocation that
+   * would else take a new place looks at one more refcount block.
+   */
+  public void searchWholeFile() {
+    sweepEnd = searchFrom;
   }
 
   /** Allocates clusters in one piece and returns their host offset. Their content is undefined. */
@@ -80,6 +116,7 @@ public final class ClusterAllocator {
       if (!refcounts.describe(start, clusters)) {
         return take(start, clusters);
       }
+      known.remove(start, start + clusters);
     }
   }
 
@@ -90,36 +127,96 @@ public final class ClusterAllocator {
    */
   public Allocation allocateUpTo(long atMost) throws IOException {
     while (true) {
-      long start = refcounts.nextFree(searchFrom);
-      long count = refcounts.nextUsed(start, start + atMost) - start;
-      if (!refcounts.describe(start, count)) {
-        return new Allocation(take(start, count), count);
+      Range free = firstFree(atMost);
+      long count = Math.min(atMost, free.end() - free.start());
+      if (!refcounts.describe(free.start(), count)) {
+        return new Allocation(take(free.start(), count), count);
       }
+      known.remove(free.start(), free.start() + count);
     }
   }
 
+  private Range firstFree(long atMost) throws IOException {
+    sweep();
+    Range first = known.first();
+    if (first != null) {
+      return first;
+    }
+    searchFrom = refcounts.nextFree(searchFrom);
+    return new Range(searchFrom, refcounts.nextUsed(searchFrom, searchFrom + atMost));
+  }
+
+  /** Looks at one more refcount block where nothing better is known. */
+  private void sweep() throws IOException {
+    if (!known.isEmpty() || sweepFrom >= sweepEnd) {
+      return;
+    }
+    long end = Math.min(sweepEnd, sweepFrom + geometry.refcountBlockEntries());
+    long at = refcounts.nextFreeBefore(sweepFrom, end);
+    while (at < end) {
+      long used = refcounts.nextUsed(at, end);
+      known.add(at, used);
+      at = refcounts.nextFreeBefore(used, end);
+    }
+    sweepFrom = end;
+  }
+
   private long findRun(long clusters) throws IOException {
+    if (clusters == 1) {
+      return firstFree(1).start();
+    }
     long start = refcounts.nextFree(searchFrom);
     while (true) {
       long used = refcounts.nextUsed(start, start + clusters);
       if (used == start + clusters) {
         return start;
       }
+      known.add(start, used);
       start = refcounts.nextFree(used);
+      searchFrom = start;
     }
   }
 
   private long take(long start, long count) throws IOException {
     long offset = start << geometry.clusterBits();
     guard.checkFree(offset, count << geometry.clusterBits());
-    if (refcounts.nextFree(searchFrom) == start) {
-      searchFrom = start + count;
-    }
     for (long i = 0; i < count; i++) {
       refcounts.set(start + i, 1);
     }
-    taken.add(new Range(start, count));
+    known.remove(start, start + count);
+    if (searchFrom == start) {
+      searchFrom = start + count;
+    }
+    taken.add(new Range(start, start + count));
     return offset;
+  }
+
+  /** How many references a cluster has; beyond 2^63 - 1 it comes out negative. */
+  public long refcount(long offset) throws IOException {
+    return refcounts.get(offset >>> geometry.clusterBits());
+  }
+
+  /**
+   * Adds one reference to each cluster of a range that is in use.
+   *
+   * @throws UnsupportedFeatureException if a refcount would not fit its width; nothing was changed
+   */
+  public void addReferences(long offset, long bytes) throws IOException {
+    Range range = clusters(offset, bytes);
+    for (long i = range.start(); i < range.end(); i++) {
+      long refcount = refcounts.get(i);
+      if (refcount < 0 || refcount >= geometry.refcountWidth().max()) {
+        throw new UnsupportedFeatureException(
+            "the cluster at %d has %s references, which is the most that %d bits can count"
+                .formatted(
+                    i << geometry.clusterBits(),
+                    Long.toUnsignedString(refcount),
+                    geometry.refcountWidth().bits()));
+      }
+    }
+    for (long i = range.start(); i < range.end(); i++) {
+      refcounts.set(i, refcounts.get(i) + 1);
+    }
   }
 
   /**
@@ -127,13 +224,39 @@ public final class ClusterAllocator {
    * damaged image claims that clusters with other metadata belonged to the caller, they are left
    * alone.
    *
-   * @param offset of the first one
-   * @param bytes how much is no longer needed; rounded up to whole clusters
+   * @param offset of the first byte
+   * @param bytes how much is no longer needed; every cluster they touch loses one reference
    */
   public void freeLater(long offset, long bytes) {
-    if (bytes > 0 && !guard.holdsMetadata(offset, bytes)) {
-      unwanted.add(new Range(offset >>> geometry.clusterBits(), geometry.clustersFor(bytes)));
+    freeLater(MetadataGuard.Kind.BITMAP_DIRECTORY, offset, bytes);
+  }
+
+  /** {@link #freeLater(long, long)} for clusters that hold metadata of a kind. */
+  public void freeLater(MetadataGuard.Kind kind, long offset, long bytes) {
+    if (bytes <= 0) {
+      return;
     }
+    guard.remove(kind, offset, bytes);
+    if (guard.holdsMetadata(offset, bytes)) {
+      return;
+    }
+    Range range = clusters(offset, bytes);
+    Range last = unwanted.isEmpty() ? null : unwanted.getLast();
+    if (last != null && last.end() == range.start()) {
+      unwanted.set(unwanted.size() - 1, new Range(last.start(), range.end()));
+    } else {
+      unwanted.add(range);
+    }
+  }
+
+  private Range clusters(long offset, long bytes) {
+    int bits = geometry.clusterBits();
+    return new Range(offset >>> bits, ((offset + bytes - 1) >>> bits) + 1);
+  }
+
+  /** How many runs wait for {@link #freeNow}. */
+  public int waiting() {
+    return unwanted.size();
   }
 
   /**
@@ -148,26 +271,48 @@ public final class ClusterAllocator {
    * stable storage.
    */
   public void freeNow() throws IOException {
-    taken.clear();
-    release(unwanted);
+    release(takeUnwanted());
     refcounts.writeBack();
+  }
+
+  /** Begins a commit: hands over what {@link #freeLater} was told so far. */
+  public Released takeUnwanted() {
+    Released released = new Released(unwanted);
+    unwanted = new ArrayList<>();
+    taken.clear();
+    return released;
+  }
+
+  /** Takes back what a commit that failed was to free. */
+  public void restore(Released released) {
+    unwanted.addAll(0, released.ranges);
+  }
+
+  /** Ends a commit that is on stable storage: its clusters may be given out again. */
+  public void release(Released released) throws IOException {
+    for (Range range : released.ranges) {
+      release(range);
+    }
+    released.ranges.clear();
+  }
+
+  /** Gives back clusters that were allocated and never referred to. */
+  public void undo(Allocation unused) throws IOException {
+    release(clusters(unused.offset(), unused.clusters() << geometry.clusterBits()));
   }
 
   /** Gives back what was allocated since the last commit; nothing may refer to it. */
   public void rollBack() throws IOException {
     unwanted.clear();
-    release(taken);
+    release(new Released(taken));
     refcounts.writeBack();
   }
 
-  private void release(List<Range> ranges) throws IOException {
-    for (Range range : ranges) {
-      for (long i = range.cluster(); i < range.cluster() + range.count(); i++) {
-        if (refcounts.release(i)) {
-          searchFrom = Math.min(searchFrom, i);
-        }
+  private void release(Range range) throws IOException {
+    for (long i = range.start(); i < range.end(); i++) {
+      if (refcounts.release(i) && i < searchFrom) {
+        known.add(i, i + 1);
       }
     }
-    ranges.clear();
   }
 }

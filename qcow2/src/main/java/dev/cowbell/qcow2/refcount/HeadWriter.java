@@ -47,6 +47,13 @@ public final class HeadWriter {
     setHeader(head.header().change().refcountTable(offset, clusters).build());
   }
 
+  /** Sets the corrupt bit, which version 2 does not have. Durable when this returns. */
+  public void markCorrupt() throws IOException {
+    if (head.header().version() >= 3) {
+      setFeaturesDurably(head.header().features().with(Feature.CORRUPT));
+    }
+  }
+
   private void setHeader(Header header) throws IOException {
     ByteBuffer bytes = ByteBuffer.allocate(header.headerLength());
     header.encode(bytes);

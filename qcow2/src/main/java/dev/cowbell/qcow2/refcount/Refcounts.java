@@ -1,12 +1,14 @@
 package dev.cowbell.qcow2.refcount;
 
-import dev.cowbell.bitmaps.ExtentSet;
+import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.UnsupportedFeatureException;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.RefcountWidth;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.refcount.MetadataGuard.Kind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How often each host cluster is referred to (specification: "Host cluster management"). Changes
@@ -26,6 +28,9 @@ final class Refcounts {
   private final RefcountTable table;
   private final MetadataCache blocks;
 
+  /** Why the refcounts in memory can't be trusted any more. */
+  private @Nullable IOException failure;
+
   Refcounts(HostFile file, HeadWriter head, MetadataGuard guard) throws IOException {
     this.file = file;
     this.head = head;
@@ -35,11 +40,6 @@ final class Refcounts {
     this.table = RefcountTable.read(file, head.head().header());
     this.blocks = new MetadataCache(file, geometry.clusterSize(), MetadataCache.DEFAULT_BYTES);
     guardOwnPlaces();
-  }
-
-  /** The cache of refcount blocks, for others to depend on. */
-  MetadataCache blocks() {
-    return blocks;
   }
 
   /** The refcount of a cluster; an unsigned 64-bit number beyond 2^63 − 1 comes out negative. */
@@ -56,6 +56,11 @@ final class Refcounts {
   /** The first cluster at or behind {@code from} whose refcount is 0. */
   long nextFree(long from) throws IOException {
     return scan(from, Long.MAX_VALUE, true);
+  }
+
+  /** The first cluster at or behind {@code from} whose refcount is 0, or {@code limit}. */
+  long nextFreeBefore(long from, long limit) throws IOException {
+    return scan(from, limit, true);
   }
 
   private long scan(long from, long limit, boolean free) throws IOException {
@@ -115,7 +120,7 @@ final class Refcounts {
         guard.checkFree(offset, geometry.clusterSize());
         blocks.create(offset);
         table.set((int) index, offset);
-        guard.addRefcountStructure(offset, geometry.clusterSize());
+        guard.add(Kind.REFCOUNT_BLOCK, offset, geometry.clusterSize());
         next++;
       }
     }
@@ -138,6 +143,7 @@ final class Refcounts {
    * refcounts are not flushed.
    */
   void writeBack() throws IOException {
+    requireUsable();
     blocks.writeBack();
     if (table.isChanged()) {
       file.flush();
@@ -150,6 +156,7 @@ final class Refcounts {
    * describe it there. Durable when this returns; the old table's clusters are free then.
    */
   private void growTable(long minLength) throws IOException {
+    requireUsable();
     long clusters = tableClustersFor(minLength);
     long start = (long) table.length() << geometry.refcountBlockBits();
     long newBlocks = 1;
@@ -169,8 +176,27 @@ final class Refcounts {
 
     long oldOffset = table.offset();
     long oldClusters = table.size() >>> geometry.clusterBits();
+    long newOffset = (start + newBlocks) << geometry.clusterBits();
+    try {
+      moveTable(start, newBlocks, clusters);
+    } catch (IOException e) {
+      // Which of the two tables is in force is not known, but either is right by itself.
+      failure = e;
+      throw e;
+    }
+    int bits = geometry.clusterBits();
+    guard.remove(Kind.REFCOUNT_TABLE, oldOffset, oldClusters << bits);
+    guard.add(Kind.REFCOUNT_BLOCK, start << bits, newBlocks << bits);
+    guard.add(Kind.REFCOUNT_TABLE, newOffset, clusters << bits);
+    for (long i = 0; i < oldClusters; i++) {
+      release((oldOffset >>> geometry.clusterBits()) + i);
+    }
+  }
+
+  private void moveTable(long start, long newBlocks, long clusters) throws IOException {
     int oldLength = table.length();
     long newOffset = (start + newBlocks) << geometry.clusterBits();
+    long bytes = clusters << geometry.clusterBits();
     for (int i = 0; i < newBlocks; i++) {
       ByteBuffer block = blocks.create((start + i) << geometry.clusterBits());
       long first = (long) i << geometry.refcountBlockBits();
@@ -188,10 +214,14 @@ final class Refcounts {
     file.flush();
     head.setRefcountTable(newOffset, clusters);
     file.flush();
-    guard.addRefcountStructure(
-        start << geometry.clusterBits(), (newBlocks + clusters) << geometry.clusterBits());
-    for (long i = 0; i < oldClusters; i++) {
-      release((oldOffset >>> geometry.clusterBits()) + i);
+  }
+
+  private void requireUsable() throws IOException {
+    if (failure != null) {
+      throw new IOException(
+          "clusters can't be allocated since the refcount table could not be moved: "
+              + failure.getMessage(),
+          failure);
     }
   }
 
@@ -219,7 +249,11 @@ final class Refcounts {
   }
 
   private ByteBuffer load(long block) throws IOException {
-    guard.checkRefcountBlock(block);
+    if (guard.holdsOther(Kind.REFCOUNT_BLOCK, block, geometry.clusterSize())) {
+      throw new CorruptImageException(
+          "the refcount block at %d lies where other metadata is; repair the image first"
+              .formatted(block));
+    }
     return blocks.get(block);
   }
 
@@ -233,13 +267,12 @@ final class Refcounts {
 
   /** Tells the guard where the table and all blocks are. */
   private void guardOwnPlaces() throws IOException {
-    ExtentSet.Builder places = ExtentSet.builder().add(table.offset(), table.size());
+    guard.add(Kind.REFCOUNT_TABLE, table.offset(), table.size());
     for (int i = 0; i <= table.lastBlock(); i++) {
       long block = table.block(i);
       if (block != 0) {
-        places.add(block, geometry.clusterSize());
+        guard.add(Kind.REFCOUNT_BLOCK, block, geometry.clusterSize());
       }
     }
-    guard.addRefcountStructures(places.build());
   }
 }

@@ -10,13 +10,14 @@ import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.L1Entry;
+import dev.cowbell.qcow2.format.SnapshotEntry;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Counts what refers to each cluster of a small image without data clusters, and compares with its
- * refcounts: written apart from the code under test.
+ * Counts what refers to each cluster of a small image, and compares with its refcounts and COPIED
+ * flags: written apart from the code under test.
  *
  * @param leaks clusters whose refcount is larger than what refers to them
  * @param corruptions clusters whose refcount is smaller, or places that can't be
@@ -38,11 +39,9 @@ public record RefcountAudit(int leaks, int corruptions) {
         geometry,
         header.refcountTableOffset(),
         header.refcountTableClusters() << geometry.clusterBits());
-    add(expected, geometry, header.l1TableOffset(), header.l1Size() * 8L);
-    for (int i = 0; i < header.l1Size(); i++) {
-      long l2 = L1Entry.offset(image.getLong((int) header.l1TableOffset() + 8 * i));
-      add(expected, geometry, l2, l2 == 0 ? 0 : 1);
-    }
+    Map<Long, Boolean> copied = new HashMap<>();
+    addTables(expected, copied, image, header, header.l1TableOffset(), header.l1Size());
+    addSnapshots(expected, image, header);
     addBitmaps(expected, image, head);
     Map<Long, Long> actual = new HashMap<>();
     int entries = (int) (header.refcountTableClusters() << geometry.clusterBits()) / 8;
@@ -66,7 +65,69 @@ public record RefcountAudit(int leaks, int corruptions) {
     for (Map.Entry<Long, Long> entry : expected.entrySet()) {
       corruptions += entry.getValue() > actual.getOrDefault(entry.getKey(), 0L) ? 1 : 0;
     }
+    for (Map.Entry<Long, Boolean> entry : copied.entrySet()) {
+      boolean alone = actual.getOrDefault(entry.getKey(), 0L) == 1;
+      corruptions += entry.getValue() && !alone ? 1 : 0;
+      leaks += alone && !entry.getValue() ? 1 : 0;
+    }
     return new RefcountAudit(leaks, corruptions);
+  }
+
+  private static void addTables(
+      Map<Long, Long> expected,
+      Map<Long, Boolean> copied,
+      ByteBuffer image,
+      Header header,
+      long l1Offset,
+      long l1Size) {
+    Geometry geometry = header.geometry();
+    int bits = geometry.clusterBits();
+    add(expected, geometry, l1Offset, l1Size * 8);
+    for (int i = 0; i < l1Size; i++) {
+      long l1 = word(image, l1Offset + 8L * i);
+      long l2 = L1Entry.offset(l1);
+      if (l2 == 0) {
+        continue;
+      }
+      add(expected, geometry, l2, 1);
+      copied.put(l2 >>> bits, l1 < 0);
+      for (int j = 0; j < geometry.l2Entries(); j++) {
+        long entry = word(image, l2 + (long) j * geometry.l2EntrySize());
+        if ((entry >>> 62 & 1) != 0) {
+          int shift = 62 - (bits - 8);
+          long offset = entry & ((1L << shift) - 1);
+          long sectors = (entry >>> shift & ((1L << (62 - shift)) - 1)) + 1;
+          long last = ((offset & -512) + sectors * 512 - 1) >>> bits;
+          for (long k = offset >>> bits; k <= last; k++) {
+            expected.merge(k, 1L, Long::sum);
+          }
+        } else if ((entry & 0x00ff_ffff_ffff_fe00L) != 0
+            && !header.features().has(Feature.EXTERNAL_DATA_FILE)) {
+          long cluster = (entry & 0x00ff_ffff_ffff_fe00L) >>> bits;
+          expected.merge(cluster, 1L, Long::sum);
+          copied.put(cluster, entry < 0);
+        }
+      }
+    }
+  }
+
+  /** What is behind the end reads as zero. */
+  private static long word(ByteBuffer image, long at) {
+    return at + 8 <= image.limit() ? image.getLong((int) at) : 0;
+  }
+
+  private static void addSnapshots(Map<Long, Long> expected, ByteBuffer image, Header header)
+      throws Exception {
+    ByteBuffer table = image.duplicate().position((int) header.snapshotsOffset());
+    for (int i = 0; i < header.nbSnapshots(); i++) {
+      SnapshotEntry entry = SnapshotEntry.decode(table);
+      addTables(expected, new HashMap<>(), image, header, entry.l1TableOffset(), entry.l1Size());
+    }
+    add(
+        expected,
+        header.geometry(),
+        header.snapshotsOffset(),
+        table.position() - header.snapshotsOffset());
   }
 
   private static void addBitmaps(Map<Long, Long> expected, ByteBuffer image, ImageHead head)

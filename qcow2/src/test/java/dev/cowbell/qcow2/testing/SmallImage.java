@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2.testing;
 
 import dev.cowbell.qcow2.format.Bytes;
+import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.FeatureBits;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
@@ -43,7 +44,9 @@ public record SmallImage(
 
   /** The image's bytes. */
   public byte[] bytes() {
-    Geometry geometry = new Geometry(clusterBits, false, new RefcountWidth(refcountOrder));
+    Geometry geometry =
+        new Geometry(
+            clusterBits, features.has(Feature.EXTENDED_L2), new RefcountWidth(refcountOrder));
     int clusterSize = geometry.clusterSize();
     int l1Entries = Math.max(1, (int) geometry.l1EntriesFor(diskSize));
     int l1Clusters = (int) geometry.clustersFor(l1Entries * 8L);

@@ -1,0 +1,166 @@
+package dev.cowbell.qcow2.write;
+
+import dev.cowbell.qcow2.CorruptImageException;
+import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.map.TableChanges;
+import dev.cowbell.qcow2.refcount.ClusterAllocator;
+import dev.cowbell.qcow2.refcount.ClusterAllocator.Released;
+import dev.cowbell.qcow2.refcount.MetadataGuard.Kind;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.StampedLock;
+
+/**
+ * Brings changed metadata to the disk, many changes at a time, in the order that lets a crash leave
+ * nothing but leaks: refcounts, a flush of them and of the data, L2 tables, a flush, L1 entries, a
+ * flush; only then are clusters given out again that nothing refers to any more.
+ *
+ * <p>Reads and writes in place go on while a commit waits for the disk.
+ */
+final class GroupCommit {
+  private final List<HostFile> files;
+  private final Damage damage;
+  private final StampedLock lock;
+
+  /** One commit at a time; taken before the image's lock. */
+  private final ReentrantLock turn = new ReentrantLock();
+
+  private TableChanges changes;
+  private ClusterAllocator allocator;
+
+  /**
+   * @param files what a flush covers: the image first
+   * @param lock held exclusively by whoever changes metadata in memory
+   */
+  GroupCommit(
+      List<HostFile> files,
+      TableChanges changes,
+      ClusterAllocator allocator,
+      Damage damage,
+      StampedLock lock) {
+    this.files = files;
+    this.changes = changes;
+    this.allocator = allocator;
+    this.damage = damage;
+    this.lock = lock;
+  }
+
+  /** Goes on from another state, under the exclusive lock. */
+  void take(TableChanges newChanges, ClusterAllocator newAllocator) {
+    changes = newChanges;
+    allocator = newAllocator;
+  }
+
+  /**
+   * Writes everything that was changed before the call.
+   *
+   * @param durable whether it has to be on stable storage when this returns
+   */
+  void run(boolean durable) throws IOException {
+    turn.lock();
+    try {
+      damage.check();
+      if (isPending()) {
+        commit(durable);
+      } else if (durable) {
+        flush();
+      }
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  private boolean isPending() {
+    long shared = lock.readLock();
+    try {
+      return !changes.isEmpty() || allocator.waiting() > 0;
+    } finally {
+      lock.unlockRead(shared);
+    }
+  }
+
+  private void commit(boolean durable) throws IOException {
+    long stamp = lock.writeLock();
+    Released released = allocator.takeUnwanted();
+    changes.seal();
+    boolean done = false;
+    try {
+      allocator.writeBack();
+      stamp = lock.tryConvertToReadLock(stamp);
+      flush();
+      changes.writeL2((at, bytes) -> check(Kind.ACTIVE_L2, at, bytes));
+      if (changes.changesL1()) {
+        flush();
+        changes.writeL1((at, bytes) -> check(Kind.ACTIVE_L1, at, bytes));
+      }
+      if (durable || !released.isEmpty()) {
+        flush();
+      }
+      done = true;
+    } finally {
+      lock.unlock(stamp);
+      finish(released, done);
+    }
+  }
+
+  private void finish(Released released, boolean done) throws IOException {
+    long exclusive = lock.writeLock();
+    try {
+      if (done) {
+        changes.committed();
+        allocator.release(released);
+      } else {
+        changes.failed();
+        allocator.restore(released);
+      }
+    } finally {
+      lock.unlockWrite(exclusive);
+    }
+  }
+
+  private void check(Kind kind, long at, long bytes) throws IOException {
+    try {
+      allocator.guard().checkMetadata(kind, at, bytes);
+    } catch (CorruptImageException e) {
+      throw damage.found(e);
+    }
+  }
+
+  private void flush() throws IOException {
+    for (HostFile file : files) {
+      file.flush();
+    }
+  }
+
+  /**
+   * Writes everything, refcounts of what was freed included, and lets somebody change the image as
+   * it is on the disk, alone.
+   */
+  <T> T quiesced(Damage.Step<T> step) throws IOException {
+    turn.lock();
+    try {
+      long exclusive = lockWithoutChanges();
+      try {
+        allocator.writeBack();
+        return step.run();
+      } finally {
+        lock.unlockWrite(exclusive);
+      }
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  /** Others may change something again between a commit and the lock. */
+  private long lockWithoutChanges() throws IOException {
+    while (true) {
+      run(true);
+      long exclusive = lock.writeLock();
+      if (changes.isEmpty() && allocator.waiting() == 0) {
+        return exclusive;
+      }
+      lock.unlockWrite(exclusive);
+    }
+  }
+}
