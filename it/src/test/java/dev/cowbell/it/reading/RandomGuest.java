@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Random;
 
 /** Makes up what a guest may do to its disk, as commands for qemu-io. */
-final class RandomGuest {
+public final class RandomGuest {
   private static final int SECTOR = 512;
   private static final String COMPRESSED = "write -c";
   private static final String REFUSED = "write failed: Input/output error";
@@ -20,7 +20,8 @@ final class RandomGuest {
   private int pattern;
   private ExtentSet touched = ExtentSet.empty();
 
-  RandomGuest(Random random, int clusterSize, boolean compresses) {
+  /** A guest whose aligned operations fit clusters of a size. */
+  public RandomGuest(Random random, int clusterSize, boolean compresses) {
     this.random = random;
     this.clusterSize = clusterSize;
     this.compresses = compresses;
@@ -42,7 +43,7 @@ final class RandomGuest {
    * bytes ended, also when a discard has freed that cluster since and an L2 table got it, and then
    * fails its own overlap check.
    */
-  void act(Path image, int count, long diskSize) {
+  public void act(Path image, int count, long diskSize) {
     List<String> together = new ArrayList<>();
     for (String operation : operations(count, diskSize)) {
       if (operation.startsWith(COMPRESSED)) {

@@ -22,6 +22,11 @@ public record L1Entry(long word) {
     return word & OFFSET;
   }
 
+  /** The word without its COPIED flag. */
+  public static long withoutCopied(long word) {
+    return word & ~COPIED;
+  }
+
   /** The host offset of the L2 table; 0 when there is none. */
   public long offset() {
     return offset(word);

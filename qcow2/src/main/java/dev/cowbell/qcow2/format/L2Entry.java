@@ -77,6 +77,11 @@ public record L2Entry(long word, long bitmap) {
     return word & ~COPIED;
   }
 
+  /** The word with its COPIED flag: it says that the cluster's refcount is exactly one. */
+  public static long withCopied(long word) {
+    return word | COPIED;
+  }
+
   /** The subclusters of an extended entry that hold data: bit n for subcluster n. */
   public static int allocatedSubclusters(long bitmap) {
     return (int) bitmap;

@@ -308,10 +308,54 @@ public final class ClusterAllocator {
     refcounts.writeBack();
   }
 
+  /**
+   * Starts to add references to many clusters that are in use. Each time collected ones are
+   * applied, all of them are, or {@link ReferenceBatch#add} or {@link ReferenceBatch#finish} fails:
+   * with {@link UnsupportedFeatureException} where a refcount would not fit, with {@link
+   * CorruptImageException} where a cluster counts as free.
+   */
+  public ReferenceBatch startAdding() {
+    return new ReferenceBatch(refcounts::addAll, Long.MAX_VALUE);
+  }
+
+  /**
+   * Starts to take references away. Nothing on stable storage may need them any more.
+   *
+   * @param limit how many are taken away at most; what comes behind is ignored
+   */
+  public ReferenceBatch startReleasing(long limit) {
+    return new ReferenceBatch(
+        (clusters, count) -> refcounts.releaseAll(clusters, count, this::remember), limit);
+  }
+
+  /** A look at the refcounts, valid until the next change of any. */
+  public RefcountView refcounts() {
+    return refcounts.cursor()::get;
+  }
+
+  /** The refcount of each cluster. */
+  @FunctionalInterface
+  public interface RefcountView {
+
+    /** The refcount of a cluster, named by its index; beyond 2^63 − 1 it comes out negative. */
+    long get(long cluster) throws IOException;
+  }
+
+  /** The refcounts themselves. */
+  Refcounts structure() {
+    return refcounts;
+  }
+
+  private void remember(long free) {
+    if (free < searchFrom) {
+      known.add(free, free + 1);
+    }
+  }
+
   private void release(Range range) throws IOException {
     for (long i = range.start(); i < range.end(); i++) {
-      if (refcounts.release(i) && i < searchFrom) {
-        known.add(i, i + 1);
+      if (refcounts.release(i)) {
+        remember(i);
       }
     }
   }

@@ -54,6 +54,21 @@ public final class HeadWriter {
     }
   }
 
+  /** Moves the snapshot table: one write inside the first sector, durable when this returns. */
+  public void putSnapshots(long offset, long count) throws IOException {
+    setHeader(head.header().change().snapshots(offset, count).build());
+    file.flush();
+  }
+
+  /**
+   * Makes another L1 table the active one, with the size of the disk that it maps: one write inside
+   * the first sector, durable when this returns.
+   */
+  public void putActiveTable(long l1Offset, int l1Size, long diskSize) throws IOException {
+    setHeader(head.header().change().l1Table(l1Offset, l1Size).size(diskSize).build());
+    file.flush();
+  }
+
   private void setHeader(Header header) throws IOException {
     ByteBuffer bytes = ByteBuffer.allocate(header.headerLength());
     header.encode(bytes);

@@ -8,6 +8,7 @@ import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.refcount.MetadataGuard.Kind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +28,7 @@ final class Refcounts {
   private final RefcountWidth width;
   private final RefcountTable table;
   private final MetadataCache blocks;
+  private final Cursor shared = new Cursor();
 
   /** Why the refcounts in memory can't be trusted any more. */
   private @Nullable IOException failure;
@@ -246,6 +248,148 @@ final class Refcounts {
     }
     set(cluster, refcount - 1);
     return refcount == 1;
+  }
+
+  /**
+   * Adds one reference for each time a cluster is named, to all of them or to none.
+   *
+   * @param clusters ascending
+   * @throws UnsupportedFeatureException if a refcount would not fit its width
+   * @throws CorruptImageException if one of them counts as free
+   */
+  void addAll(long[] clusters, int count) throws IOException {
+    Cursor cursor = cursor();
+    for (int i = 0; i < count; ) {
+      long cluster = clusters[i];
+      int next = endOfRun(clusters, i, count);
+      long refcount = cursor.get(cluster);
+      if (refcount == 0) {
+        throw new CorruptImageException(
+            "the cluster at %d is in use but counts as free; repair the image first"
+                .formatted(cluster << geometry.clusterBits()));
+      }
+      if (refcount < 0 || refcount > width.max() - (next - i)) {
+        throw new UnsupportedFeatureException(
+            "the cluster at %d would be referred to %s times, refcounts of %d bits allow %d"
+                .formatted(
+                    cluster << geometry.clusterBits(),
+                    Long.toUnsignedString(refcount + (next - i)),
+                    width.bits(),
+                    width.max()));
+      }
+      i = next;
+    }
+    for (int i = 0; i < count; ) {
+      int next = endOfRun(clusters, i, count);
+      cursor.set(clusters[i], cursor.get(clusters[i]) + (next - i));
+      i = next;
+    }
+  }
+
+  /**
+   * Takes one reference away for each time a cluster is named. Free clusters are left alone, and of
+   * a damaged image those that would become free although metadata is there.
+   *
+   * @param clusters ascending
+   * @param freed hears of clusters that became free
+   */
+  void releaseAll(long[] clusters, int count, LongConsumer freed) throws IOException {
+    Cursor cursor = cursor();
+    for (int i = 0; i < count; ) {
+      long cluster = clusters[i];
+      int next = endOfRun(clusters, i, count);
+      long refcount = cursor.get(cluster);
+      long left = Math.max(0, refcount - (next - i));
+      boolean isLast = refcount > 0 && left == 0;
+      if (refcount > 0
+          && !(isLast
+              && guard.holdsMetadata(cluster << geometry.clusterBits(), geometry.clusterSize()))) {
+        cursor.set(cluster, left);
+        if (isLast) {
+          freed.accept(cluster);
+        }
+      }
+      i = next;
+    }
+  }
+
+  private static int endOfRun(long[] clusters, int start, int count) {
+    int end = start + 1;
+    while (end < count && clusters[end] == clusters[start]) {
+      end++;
+    }
+    return end;
+  }
+
+  /** The one cursor, for walks through many clusters; to be used before any other method runs. */
+  Cursor cursor() {
+    shared.forget();
+    return shared;
+  }
+
+  /**
+   * Looks up and changes refcounts of clusters near each other without going through the cache for
+   * each. Valid until another method of the enclosing object is called.
+   */
+  final class Cursor {
+    private long index = -1;
+    private long block;
+    private ByteBuffer bytes = ByteBuffer.allocate(0);
+    private boolean dirty;
+
+    private void forget() {
+      index = -1;
+    }
+
+    /** {@link Refcounts#get}. */
+    long get(long cluster) throws IOException {
+      seek(cluster);
+      return block == 0 ? 0 : width.get(bytes, indexInBlock(cluster));
+    }
+
+    private void seek(long cluster) throws IOException {
+      if (blockOf(cluster) != index) {
+        index = -1;
+        dirty = false;
+        block = table.block(blockOf(cluster));
+        if (block != 0) {
+          bytes = load(block);
+        }
+        index = blockOf(cluster);
+      }
+    }
+
+    private void set(long cluster, long refcount) throws IOException {
+      seek(cluster);
+      if (!dirty) {
+        blocks.markDirty(block);
+        dirty = true;
+      }
+      width.set(bytes, indexInBlock(cluster), refcount);
+    }
+  }
+
+  /** The number of clusters that blocks describe, free ones among them. */
+  long described() {
+    return (long) (table.lastBlock() + 1) << geometry.refcountBlockBits();
+  }
+
+  long tableOffset() {
+    return table.offset();
+  }
+
+  long tableSize() {
+    return table.size();
+  }
+
+  /** Names the host offset of every refcount block. */
+  void eachBlock(LongConsumer consumer) throws IOException {
+    for (int i = 0; i <= table.lastBlock(); i++) {
+      long block = table.block(i);
+      if (block != 0) {
+        consumer.accept(block);
+      }
+    }
   }
 
   private ByteBuffer load(long block) throws IOException {

@@ -6,10 +6,13 @@ import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.SnapshotEntry;
 import dev.cowbell.qcow2.io.HostFile;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** The internal snapshots of an image, in the table's order (specification: "Snapshots"). */
@@ -18,6 +21,11 @@ public record SnapshotTable(List<SnapshotEntry> entries) {
   private static final String BY_ID = "snapshot.id=";
   private static final String BY_NAME = "snapshot.name=";
   private static final int MAX_LISTED = 20;
+
+  /** What C's strtoul would take of an id; a longer number counts as the greatest one. */
+  private static final Pattern LEADING_NUMBER = Pattern.compile("^\\s*\\+?([0-9]{1,40})");
+
+  private static final BigInteger GREATEST_ID = BigInteger.valueOf(Long.MAX_VALUE);
 
   public SnapshotTable {
     entries = List.copyOf(entries);
@@ -72,6 +80,44 @@ public record SnapshotTable(List<SnapshotEntry> entries) {
 
   public Optional<SnapshotEntry> byName(String name) {
     return entries.stream().filter(entry -> entry.name().equals(name)).findFirst();
+  }
+
+  /** The number behind the greatest that an id starts with, as QEMU chooses an id. */
+  String nextId() {
+    BigInteger greatest = BigInteger.ZERO;
+    for (SnapshotEntry entry : entries) {
+      Matcher digits = LEADING_NUMBER.matcher(entry.id());
+      if (digits.find()) {
+        greatest = greatest.max(new BigInteger(digits.group(1)).min(GREATEST_ID));
+      }
+    }
+    return greatest.add(BigInteger.ONE).toString();
+  }
+
+  /** The bytes of the table in the file. */
+  public long length() {
+    return entries.stream().mapToLong(SnapshotEntry::encodedLength).sum();
+  }
+
+  /** The table's bytes, with zeroes behind them up to {@code size}. */
+  ByteBuffer encode(int size) {
+    ByteBuffer bytes = ByteBuffer.allocate(size);
+    entries.forEach(entry -> entry.encode(bytes));
+    return bytes.clear();
+  }
+
+  /** The table with one more snapshot. */
+  SnapshotTable with(SnapshotEntry added) {
+    List<SnapshotEntry> all = new ArrayList<>(entries);
+    all.add(added);
+    return new SnapshotTable(all);
+  }
+
+  /** The table without one of its snapshots. */
+  SnapshotTable without(SnapshotEntry gone) {
+    List<SnapshotEntry> all = new ArrayList<>(entries);
+    all.remove(gone);
+    return new SnapshotTable(all);
   }
 
   private String notFound(String wanted) {

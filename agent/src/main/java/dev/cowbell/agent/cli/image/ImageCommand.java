@@ -14,5 +14,6 @@ import picocli.CommandLine.Command;
   DirtyCommand.class,
   InfoCommand.class,
   MapCommand.class,
+  SnapshotCommand.class,
 })
 public final class ImageCommand extends CommandGroup {}

@@ -4,19 +4,13 @@ import dev.cowbell.agent.cli.ByteSize;
 import dev.cowbell.qcow2.bitmap.BitmapInfo;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Header;
-import dev.cowbell.qcow2.format.SnapshotEntry;
 import java.io.PrintStream;
-import java.time.Instant;
 import java.time.ZoneId;
-import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Locale;
 
 /** {@code image info} for people, in qemu-img's lines. */
 final class InfoText {
-  private static final DateTimeFormatter DATE =
-      DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss", Locale.ROOT);
-
   private final PrintStream out;
   private final ZoneId zone;
 
@@ -51,7 +45,7 @@ final class InfoText {
       line("backing file", name.equals(full) ? name : name + " (actual path: " + full + ")");
       qcow2.backingFormat().ifPresent(format -> line("backing file format", format));
     }
-    snapshots(qcow2.snapshots());
+    SnapshotText.print(out, zone, qcow2.snapshots());
     out.println("Format specific information:");
     Header header = qcow2.header();
     indented("compat", qcow2.compat());
@@ -73,31 +67,6 @@ final class InfoText {
       indented("corrupt", header.features().has(Feature.CORRUPT));
       indented("extended l2", header.features().has(Feature.EXTENDED_L2));
     }
-  }
-
-  private void snapshots(List<SnapshotEntry> snapshots) {
-    if (snapshots.isEmpty()) {
-      return;
-    }
-    out.println("Snapshot list:");
-    out.printf("%-10s%-17s%8s%20s%13s%11s%n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
-    for (SnapshotEntry snapshot : snapshots) {
-      long icount = snapshot.icount().orElse(-1);
-      out.printf(
-          "%-9s %-16s %8s%20s%13s%11s%n",
-          clean(snapshot.id()),
-          clean(snapshot.name()),
-          ByteSize.human(Math.max(0, snapshot.vmStateSize())),
-          DATE.format(Instant.ofEpochSecond(snapshot.dateSec()).atZone(zone)),
-          clock(snapshot.vmClockNsec()),
-          icount == -1 ? "" : String.valueOf(icount));
-    }
-  }
-
-  private static String clock(long nanos) {
-    long millis = nanos / 1_000_000;
-    return "%02d:%02d:%02d.%03d"
-        .formatted(millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60, millis % 1000);
   }
 
   private void bitmaps(List<BitmapInfo> bitmaps) {
