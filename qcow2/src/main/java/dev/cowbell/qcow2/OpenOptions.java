@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2;
 
 import dev.cowbell.qcow2.crypto.Passphrases;
+import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
 import dev.cowbell.qcow2.map.L2Cache;
 import dev.cowbell.qcow2.write.BarrierMode;
@@ -16,6 +17,7 @@ import dev.cowbell.qcow2.write.BarrierMode;
  * @param passphrases what opens encrypted images
  * @param access whether the image is to be written to; its backing files never are
  * @param barriers what a writer makes sure of by flushing
+ * @param io how the image file itself is read and written when it is opened by its path
  */
 public record OpenOptions(
     ReferenceOpener references,
@@ -25,7 +27,8 @@ public record OpenOptions(
     long l2CacheBytes,
     Passphrases passphrases,
     Access access,
-    BarrierMode barriers) {
+    BarrierMode barriers,
+    HostIo io) {
 
   /** What is to be done with an image. */
   public enum Access {
@@ -53,7 +56,8 @@ public record OpenOptions(
         L2Cache.DEFAULT_BYTES,
         Passphrases.NONE,
         Access.READ_ONLY,
-        BarrierMode.METADATA);
+        BarrierMode.METADATA,
+        HostIo.CHANNEL);
   }
 
   /** Files are locked, references to local files are followed, formats have to be stated. */
@@ -63,43 +67,48 @@ public record OpenOptions(
 
   public OpenOptions withReferences(ReferenceOpener opener) {
     return new OpenOptions(
-        opener, backingFormat, scope, lock, l2CacheBytes, passphrases, access, barriers);
+        opener, backingFormat, scope, lock, l2CacheBytes, passphrases, access, barriers, io);
   }
 
   public OpenOptions withBackingFormat(BackingFormat format) {
     return new OpenOptions(
-        references, format, scope, lock, l2CacheBytes, passphrases, access, barriers);
+        references, format, scope, lock, l2CacheBytes, passphrases, access, barriers, io);
   }
 
   public OpenOptions withScope(Scope wanted) {
     return new OpenOptions(
-        references, backingFormat, wanted, lock, l2CacheBytes, passphrases, access, barriers);
+        references, backingFormat, wanted, lock, l2CacheBytes, passphrases, access, barriers, io);
   }
 
   public OpenOptions withLock(ImageLock.Use use) {
     return new OpenOptions(
-        references, backingFormat, scope, use, l2CacheBytes, passphrases, access, barriers);
+        references, backingFormat, scope, use, l2CacheBytes, passphrases, access, barriers, io);
   }
 
   public OpenOptions withL2CacheBytes(long bytes) {
     return new OpenOptions(
-        references, backingFormat, scope, lock, bytes, passphrases, access, barriers);
+        references, backingFormat, scope, lock, bytes, passphrases, access, barriers, io);
   }
 
   public OpenOptions withPassphrases(Passphrases given) {
     return new OpenOptions(
-        references, backingFormat, scope, lock, l2CacheBytes, given, access, barriers);
+        references, backingFormat, scope, lock, l2CacheBytes, given, access, barriers, io);
   }
 
   /** Also sets the locks that go with the access. */
   public OpenOptions withAccess(Access wanted) {
     ImageLock.Use use = wanted == Access.READ_WRITE ? ImageLock.Use.WRITE : ImageLock.Use.READ;
     return new OpenOptions(
-        references, backingFormat, scope, use, l2CacheBytes, passphrases, wanted, barriers);
+        references, backingFormat, scope, use, l2CacheBytes, passphrases, wanted, barriers, io);
   }
 
   public OpenOptions withBarriers(BarrierMode mode) {
     return new OpenOptions(
-        references, backingFormat, scope, lock, l2CacheBytes, passphrases, access, mode);
+        references, backingFormat, scope, lock, l2CacheBytes, passphrases, access, mode, io);
+  }
+
+  public OpenOptions withIo(HostIo kind) {
+    return new OpenOptions(
+        references, backingFormat, scope, lock, l2CacheBytes, passphrases, access, barriers, kind);
   }
 }

@@ -5,7 +5,6 @@ import dev.cowbell.qcow2.compress.CompressedClusters;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.SnapshotEntry;
-import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.map.ChangedExtents;
 import dev.cowbell.qcow2.map.ClusterMap;
@@ -167,7 +166,7 @@ public final class Qcow2Image implements WritableDisk {
    * @throws IOException if a file can't be opened or read
    */
   public static Qcow2Image open(Path path, OpenOptions options) throws IOException {
-    return adopt(ChannelHostFile.open(path, options.lock()), options);
+    return adopt(options.io().open(path, options.lock()), options);
   }
 
   /**
@@ -203,6 +202,11 @@ public final class Qcow2Image implements WritableDisk {
   /** The disk below, where it was opened. */
   public Optional<MappedDisk> backing() {
     return backing instanceof LeftOutBacking ? Optional.empty() : Optional.ofNullable(backing);
+  }
+
+  /** How look-ups of L2 tables went, in this image and the layers below it together. */
+  public L2Cache.Statistics l2CacheStatistics() {
+    return cache.statistics();
   }
 
   /** The internal snapshots. */

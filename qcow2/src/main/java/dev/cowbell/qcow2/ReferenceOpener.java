@@ -1,7 +1,7 @@
 package dev.cowbell.qcow2;
 
-import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 
@@ -30,6 +30,11 @@ public interface ReferenceOpener {
 
   /** Opens whatever file or block device is named, with the given locks. */
   static ReferenceOpener followFiles(ImageLock.Use use) {
-    return reference -> ChannelHostFile.open(reference.path(), use);
+    return followFiles(use, HostIo.CHANNEL);
+  }
+
+  /** Opens whatever file or block device is named, with the given locks and in the given way. */
+  static ReferenceOpener followFiles(ImageLock.Use use, HostIo io) {
+    return reference -> io.open(reference.path(), use);
   }
 }

@@ -110,6 +110,14 @@ public final class ChannelHostFile implements HostFile {
     }
   }
 
+  /** The descriptor that holds the locks; for other ways to the same file. */
+  NativeFile descriptor() {
+    if (own == null) {
+      throw new UnsupportedOperationException(name + ": only on 64-bit Linux");
+    }
+    return own;
+  }
+
   @Override
   public String name() {
     return name;
@@ -166,7 +174,9 @@ public final class ChannelHostFile implements HostFile {
   @Override
   public void resize(long size) throws IOException {
     long present = size();
-    if (size < present) {
+    if (own != null && size != present) {
+      own.truncate(size);
+    } else if (size < present) {
       channel.truncate(size);
     } else if (size > present) {
       // FileChannel can't grow a file but by writing its last byte.

@@ -1,0 +1,68 @@
+package dev.cowbell.qcow2.io;
+
+import java.io.IOException;
+
+/** A file that is opened once more for its data, and does everything else as a channel does. */
+abstract class ForwardingHostFile implements HostFile {
+  private final ChannelHostFile file;
+
+  /**
+   * @param file taken over
+   */
+  ForwardingHostFile(ChannelHostFile file) {
+    this.file = file;
+  }
+
+  @Override
+  public String name() {
+    return file.name();
+  }
+
+  @Override
+  public Object identity() {
+    return file.identity();
+  }
+
+  @Override
+  public long size() throws IOException {
+    return file.size();
+  }
+
+  @Override
+  public long nextData(long at) throws IOException {
+    return file.nextData(at);
+  }
+
+  @Override
+  public long nextHole(long at) throws IOException {
+    return file.nextHole(at);
+  }
+
+  @Override
+  public void resize(long size) throws IOException {
+    file.resize(size);
+  }
+
+  @Override
+  public void punchHole(long at, long length) throws IOException {
+    file.punchHole(at, length);
+  }
+
+  @Override
+  public void flush() throws IOException {
+    file.flush();
+  }
+
+  @Override
+  public void close() throws IOException {
+    file.close();
+  }
+
+  /** What a request brought, unless it failed. */
+  final int checked(int result, String what, long at) throws IOException {
+    if (result < 0) {
+      throw Libc.failure("%s: %s at %d".formatted(name(), what, at), -result);
+    }
+    return result;
+  }
+}
