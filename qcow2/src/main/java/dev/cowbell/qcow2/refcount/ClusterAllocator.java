@@ -52,6 +52,9 @@ public final class ClusterAllocator {
 
   private long sweepEnd;
 
+  /** Behind the last cluster that was allocated. */
+  private long allocatedEnd;
+
   /** A run of host clusters. */
   public record Allocation(long offset, long clusters) {}
 
@@ -188,7 +191,16 @@ public final class ClusterAllocator {
       searchFrom = start + count;
     }
     taken.add(new Range(start, start + count));
+    allocatedEnd = Math.max(allocatedEnd, start + count);
     return offset;
+  }
+
+  /**
+   * The file's least length that holds every cluster allocated so far. A check takes references to
+   * what lies behind the file's end for damage, though it reads as zeroes.
+   */
+  public long allocatedEnd() {
+    return allocatedEnd << geometry.clusterBits();
   }
 
   /** How many references a cluster has; beyond 2^63 - 1 it comes out negative. */

@@ -19,6 +19,7 @@ import java.util.concurrent.locks.StampedLock;
  * <p>Reads and writes in place go on while a commit waits for the disk.
  */
 final class GroupCommit {
+  private final HostFile image;
   private final List<HostFile> files;
   private final Damage damage;
   private final StampedLock lock;
@@ -30,15 +31,17 @@ final class GroupCommit {
   private ClusterAllocator allocator;
 
   /**
-   * @param files what a flush covers: the image first
+   * @param files what a flush covers, the image among them
    * @param lock held exclusively by whoever changes metadata in memory
    */
   GroupCommit(
+      HostFile image,
       List<HostFile> files,
       TableChanges changes,
       ClusterAllocator allocator,
       Damage damage,
       StampedLock lock) {
+    this.image = image;
     this.files = files;
     this.changes = changes;
     this.allocator = allocator;
@@ -86,6 +89,7 @@ final class GroupCommit {
     changes.seal();
     boolean done = false;
     try {
+      holdAllocated();
       allocator.writeBack();
       stamp = lock.tryConvertToReadLock(stamp);
       flush();
@@ -101,6 +105,13 @@ final class GroupCommit {
     } finally {
       lock.unlock(stamp);
       finish(released, done);
+    }
+  }
+
+  /** Makes the image file as long as what was allocated but never written asks for. */
+  private void holdAllocated() throws IOException {
+    if (image.size() < allocator.allocatedEnd()) {
+      image.resize(allocator.allocatedEnd());
     }
   }
 

@@ -77,7 +77,7 @@ public final class ImageWriter {
             (long) MIN_CHANGED_TABLES * head.head().header().geometry().clusterSize());
     this.allocator = state.allocator();
     this.changes = state.changes();
-    this.commit = new GroupCommit(parts.files(), changes, allocator, damage, lock);
+    this.commit = new GroupCommit(file, parts.files(), changes, allocator, damage, lock);
     ActiveTables tables = new ActiveTables(changes, allocator, damage);
     this.data = dataWriter(tables, state);
     this.zeroes = zeroWriter(tables, state);

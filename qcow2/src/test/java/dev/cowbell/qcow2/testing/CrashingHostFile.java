@@ -48,7 +48,7 @@ public final class CrashingHostFile implements HostFile {
     }
   }
 
-  private record Resize(int size) implements Change {}
+  private record Resize(int size, boolean grows) implements Change {}
 
   private record Flush() implements Change {}
 
@@ -172,21 +172,26 @@ public final class CrashingHostFile implements HostFile {
   }
 
   private static byte[] apply(byte[] durable, List<Change> changes) {
-    long size = durable.length;
-    for (Change change : changes) {
-      size =
-          change instanceof Write write ? Math.max(size, write.at() + write.bytes().length) : size;
-    }
-    byte[] image = Arrays.copyOf(durable, Math.toIntExact(size));
+    byte[] image = durable.clone();
     for (Change change : changes) {
       switch (change) {
-        case Write write ->
-            System.arraycopy(write.bytes(), 0, image, (int) write.at(), write.bytes().length);
-        case Resize resize -> image = Arrays.copyOf(image, resize.size());
+        case Write write -> {
+          image = atLeast(image, Math.toIntExact(write.at() + write.bytes().length));
+          System.arraycopy(write.bytes(), 0, image, (int) write.at(), write.bytes().length);
+        }
+        case Resize resize ->
+            image =
+                resize.grows()
+                    ? atLeast(image, resize.size())
+                    : Arrays.copyOf(image, resize.size());
         case Flush _ -> {}
       }
     }
     return image;
+  }
+
+  private static byte[] atLeast(byte[] image, int size) {
+    return image.length >= size ? image : Arrays.copyOf(image, size);
   }
 
   private void record(Change change) throws IOException {
@@ -229,7 +234,7 @@ public final class CrashingHostFile implements HostFile {
 
   @Override
   public synchronized void resize(long newSize) throws IOException {
-    record(new Resize(Math.toIntExact(newSize)));
+    record(new Resize(Math.toIntExact(newSize), newSize > size));
     content = Arrays.copyOf(content, (int) newSize);
     size = (int) newSize;
   }

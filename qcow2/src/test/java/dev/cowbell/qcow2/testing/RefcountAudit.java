@@ -65,6 +65,7 @@ public record RefcountAudit(int leaks, int corruptions) {
     }
     for (Map.Entry<Long, Long> entry : expected.entrySet()) {
       corruptions += entry.getValue() > actual.getOrDefault(entry.getKey(), 0L) ? 1 : 0;
+      corruptions += entry.getKey() << geometry.clusterBits() >= bytes.length ? 1 : 0;
     }
     for (Map.Entry<Long, Boolean> entry : copied.entrySet()) {
       boolean alone = actual.getOrDefault(entry.getKey(), 0L) == 1;
