@@ -56,6 +56,16 @@ public final class HeaderBuilder {
     return this;
   }
 
+  /** Makes it a version 3 header; what version 2 had no field for gets its default. */
+  public HeaderBuilder version3() {
+    if (version < 3) {
+      version = 3;
+      headerLength = Header.LENGTH_V3;
+      unknownFields = Bytes.copyOf(new byte[PADDING_V3]);
+    }
+    return this;
+  }
+
   /** Where the backing file's name stands; {@link ImageHead#encode} sets it by itself. */
   public HeaderBuilder backingFile(long offset, int length) {
     backingFileOffset = offset;

@@ -8,6 +8,7 @@ import dev.cowbell.qcow2.format.FeatureBits;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
+import dev.cowbell.qcow2.format.RefcountWidth;
 import dev.cowbell.qcow2.io.HostFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -52,6 +53,61 @@ public final class HeadWriter {
     if (head.header().version() >= 3) {
       setFeaturesDurably(head.header().features().with(Feature.CORRUPT));
     }
+  }
+
+  /**
+   * Puts a refcount table of another width in force: one write inside the first sector, durable
+   * when this returns.
+   */
+  void putRefcounts(long offset, long clusters, RefcountWidth width) throws IOException {
+    setHeader(head.header().change().refcountTable(offset, clusters).refcountWidth(width).build());
+    file.flush();
+  }
+
+  /** Switches lazy refcounts on or off. Durable when this returns. */
+  public void setLazyRefcounts(boolean on) throws IOException {
+    FeatureBits features = head.header().features();
+    setFeaturesDurably(
+        on ? features.with(Feature.LAZY_REFCOUNTS) : features.without(Feature.LAZY_REFCOUNTS));
+  }
+
+  /**
+   * Replaces the whole head, extensions and backing file name included: with one write of the first
+   * sector where header and extensions fit into it. The backing file's name goes behind what the
+   * present head uses, if it doesn't fit there, too. Durable when this returns.
+   *
+   * @throws CorruptImageException if it does not fit into the first cluster
+   */
+  public void replace(ImageHead wanted) throws IOException {
+    ByteBuffer encoded;
+    try {
+      encoded = wanted.encode();
+    } catch (IllegalArgumentException e) {
+      throw new CorruptImageException(String.valueOf(e.getMessage()), e);
+    }
+    int nameLength = wanted.backingFileName().length();
+    int place = Math.max(SECTOR, endOfPresent());
+    boolean apart =
+        nameLength > 0
+            && encoded.limit() > SECTOR
+            && encoded.limit() - nameLength <= SECTOR
+            && place + nameLength <= 1 << head.header().clusterBits();
+    if (apart) {
+      file.write(place, wanted.backingFileName().buffer());
+      file.flush();
+      wanted.header().change().backingFile(place, nameLength).build().encode(encoded);
+      encoded.limit(encoded.limit() - nameLength);
+    }
+    file.write(0, encoded);
+    file.flush();
+    head = Qcow2Image.readHead(file);
+  }
+
+  /** The first byte behind all that the present head uses. */
+  private int endOfPresent() {
+    int extensions = end(head.extensions().size() - 1) + EXTENSION_HEADER;
+    long name = head.header().backingFileOffset() + head.backingFileName().length();
+    return (int) Math.max(extensions, name);
   }
 
   /** Moves the snapshot table: one write inside the first sector, durable when this returns. */

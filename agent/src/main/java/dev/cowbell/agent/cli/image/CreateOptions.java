@@ -44,7 +44,8 @@ final class CreateOptions {
     return options;
   }
 
-  private static List<String> split(String list) {
+  /** The options of one list; a comma in a value is doubled. */
+  static List<String> split(String list) {
     List<String> parts = new ArrayList<>();
     StringBuilder part = new StringBuilder();
     for (int i = 0; i < list.length(); i++) {
@@ -150,7 +151,7 @@ final class CreateOptions {
     return bits;
   }
 
-  private static int version(String value) throws CommandFailedException {
+  static int version(String value) throws CommandFailedException {
     return switch (value) {
       case "0.10", "v2" -> 2;
       case "1.1", "v3" -> 3;
@@ -166,7 +167,7 @@ final class CreateOptions {
     };
   }
 
-  private static RefcountWidth refcountWidth(String value) throws CommandFailedException {
+  static RefcountWidth refcountWidth(String value) throws CommandFailedException {
     return switch (value) {
       case "1", "2", "4", "8", "16", "32", "64" ->
           new RefcountWidth(Integer.numberOfTrailingZeros(Integer.parseInt(value)));
@@ -174,7 +175,7 @@ final class CreateOptions {
     };
   }
 
-  private static boolean onOff(String key, String value) throws CommandFailedException {
+  static boolean onOff(String key, String value) throws CommandFailedException {
     return switch (value.toLowerCase(Locale.ROOT)) {
       case "on", "yes", "true", "y" -> true;
       case "off", "no", "false", "n" -> false;

@@ -7,6 +7,7 @@ import picocli.CommandLine.Command;
 /** {@code cowbell image …}: disk images, with qemu-img's options and meanings. */
 @Command(name = "image", description = "Looks at, checks, converts and compares disk images.")
 @Subcommands({
+  AmendCommand.class,
   BitmapCommand.class,
   CheckCommand.class,
   CompareCommand.class,
