@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Amended images mean to QEMU what they meant before. */
 final class AmendIT {
-  private static final long SIZE = (8 << 20) + 512;
+  private static final long SIZE = (4 << 20) + 512;
 
   @TempDir private Path dir;
 
@@ -24,7 +24,7 @@ final class AmendIT {
   private final Random random = new Random(seed);
 
   @ParameterizedTest
-  @ValueSource(ints = {512, 4096, 65536, 2 << 20})
+  @ValueSource(ints = {512, 65536, 2 << 20})
   void changes_refcount_widths_and_versions_back_and_forth(int clusterSize) throws Exception {
     Path image = dir.resolve("image.qcow2");
     QemuImg.create(image, "cluster_size=" + clusterSize, SIZE);
@@ -37,8 +37,7 @@ final class AmendIT {
     for (String options :
         new String[] {
           "refcount_bits=64",
-          "refcount_bits=8",
-          "lazy_refcounts=on",
+          "refcount_bits=8,lazy_refcounts=on",
           "compat=0.10,refcount_bits=16,lazy_refcounts=off",
           "compat=1.1,refcount_bits=32",
           "lazy_refcounts=off,refcount_bits=16",
@@ -47,8 +46,7 @@ final class AmendIT {
         }) {
       Cowbell.of("image", "amend", "-o", options, image);
       story += " " + options;
-      model.verify(story);
-      guest.act(image, 3, SIZE);
+      guest.act(image, 2, SIZE);
       model.written();
       model.verify(story + " written");
     }

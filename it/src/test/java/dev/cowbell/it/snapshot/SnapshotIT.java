@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Internal snapshots, made, applied and deleted by us and by qemu-img in turn. */
 final class SnapshotIT {
-  private static final int STEPS = 5 * Integer.getInteger("cowbell.rounds", 1);
+  private static final int STEPS = 4 * Integer.getInteger("cowbell.rounds", 1);
   private static final int MAX_SNAPSHOTS = 3;
 
   @TempDir private Path dir;
@@ -55,7 +55,7 @@ final class SnapshotIT {
     }
 
     long diskSize() {
-      return Math.clamp(100L * clusterSize, 1 << 20, 16 << 20) + clusterSize / 1024 * 512L;
+      return Math.clamp(4L * clusterSize, 1 << 20, 8 << 20) + clusterSize / 1024 * 512L;
     }
   }
 

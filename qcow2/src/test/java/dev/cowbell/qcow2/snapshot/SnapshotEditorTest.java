@@ -3,9 +3,6 @@ package dev.cowbell.qcow2.snapshot;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.cowbell.qcow2.GuestDisk;
-import dev.cowbell.qcow2.OpenOptions;
-import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.SnapshotNotFoundException;
 import dev.cowbell.qcow2.SnapshotRefusedException;
 import dev.cowbell.qcow2.UnsupportedFeatureException;
@@ -13,14 +10,13 @@ import dev.cowbell.qcow2.format.SnapshotEntry;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.io.MemoryHostFile;
 import dev.cowbell.qcow2.testing.CrashingHostFile;
+import dev.cowbell.qcow2.testing.DiskStates;
 import dev.cowbell.qcow2.testing.RefcountAudit;
 import dev.cowbell.qcow2.testing.SmallImage;
+import dev.cowbell.qcow2.testing.TestGuest;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -53,46 +49,22 @@ final class SnapshotEditorTest {
     }
   }
 
-  /** Every state of an image: id and bytes of each snapshot, and the active state's bytes. */
-  private record States(List<String> ids, List<Integer> contents) {
-
-    static States of(byte[] image) throws IOException {
-      List<String> ids = new ArrayList<>();
-      List<Integer> contents = new ArrayList<>();
-      try (Qcow2Image opened =
-          Qcow2Image.adopt(new MemoryHostFile("image", image), OpenOptions.strict())) {
-        contents.add(bytes(opened));
-        for (SnapshotEntry entry : opened.snapshots().entries()) {
-          ids.add(entry.id());
-          contents.add(bytes(opened.openSnapshot(entry)));
-        }
-      }
-      return new States(ids, contents);
-    }
-
-    private static int bytes(GuestDisk disk) throws IOException {
-      ByteBuffer all = ByteBuffer.allocate((int) disk.size());
-      disk.read(0, all);
-      return Arrays.hashCode(all.array());
-    }
-  }
-
   @ParameterizedTest
   @EnumSource
   void leaves_every_state_as_before_or_as_after_a_crash(Change change) throws Exception {
     for (int round = 0; round < ROUNDS; round++) {
       byte[] image = imageWithHistory();
-      States before = States.of(image);
+      DiskStates before = DiskStates.of(image);
       CrashingHostFile file = new CrashingHostFile(image);
       change.make(file, before.ids().get(random.nextInt(before.ids().size())));
-      States after = States.of(file.content());
+      DiskStates after = DiskStates.of(file.content());
       String what = "%s, seed %d, round %d".formatted(change, seed, round);
       assertThat(RefcountAudit.of(file.content())).as(what).isEqualTo(new RefcountAudit(0, 0));
       file.forEachCrash(
           random,
           CRASHES,
           (crashed, flushed) -> {
-            assertThat(States.of(crashed)).as(what).isIn(before, after);
+            assertThat(DiskStates.of(crashed)).as(what).isIn(before, after);
             assertThat(RefcountAudit.of(crashed).corruptions()).as(what).isZero();
           });
     }
@@ -102,17 +74,17 @@ final class SnapshotEditorTest {
   @EnumSource
   void leaves_every_state_as_before_or_as_after_a_failed_write(Change change) throws Exception {
     byte[] image = imageWithHistory();
-    States before = States.of(image);
+    DiskStates before = DiskStates.of(image);
     String id = before.ids().get(random.nextInt(before.ids().size()));
     CrashingHostFile whole = new CrashingHostFile(image);
     change.make(whole, id);
-    States after = States.of(whole.content());
+    DiskStates after = DiskStates.of(whole.content());
     for (int writes = 0; writes < whole.changes(); writes++) {
       CrashingHostFile file = new CrashingHostFile(image);
       file.failAfter(writes);
       assertThatThrownBy(() -> change.make(file, id)).isInstanceOf(IOException.class);
       String what = "%s, seed %d, %d writes".formatted(change, seed, writes);
-      assertThat(States.of(file.content())).as(what).isIn(before, after);
+      assertThat(DiskStates.of(file.content())).as(what).isIn(before, after);
       assertThat(RefcountAudit.of(file.content()).corruptions()).as(what).isZero();
     }
   }

@@ -1,4 +1,4 @@
-package dev.cowbell.qcow2.snapshot;
+package dev.cowbell.qcow2.testing;
 
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
@@ -13,12 +13,12 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /** Writes whole clusters to a small image as a guest would, with copies of what is shared. */
-final class TestGuest {
+public final class TestGuest {
 
   private TestGuest() {}
 
   /** Fills a guest cluster with one byte. */
-  static void write(HostFile file, long guestCluster, int fill) throws IOException {
+  public static void write(HostFile file, long guestCluster, int fill) throws IOException {
     HeadWriter head = HeadWriter.open(file);
     Header header = head.head().header();
     Geometry geometry = header.geometry();
