@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Internal snapshots, made, applied and deleted by us and by qemu-img in turn. */
 final class SnapshotIT {
-  private static final int STEPS = 4 * Integer.getInteger("cowbell.rounds", 1);
+  private static final int STEPS = 3 * Integer.getInteger("cowbell.rounds", 1);
   private static final int MAX_SNAPSHOTS = 3;
 
   @TempDir private Path dir;
