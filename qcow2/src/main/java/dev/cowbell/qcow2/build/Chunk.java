@@ -17,10 +17,19 @@ final class Chunk {
     LEFT_OUT,
     /** Is made to read as zeroes. */
     ZERO,
+    /** Gets a place, but nothing is written there; reads as whatever lies below. */
+    RESERVED,
+    /** Gets a place, and is made to read as zeroes. */
+    RESERVED_ZERO,
     /** Is written as it is. */
     PLAIN,
     /** Is written compressed. */
-    COMPRESSED
+    COMPRESSED;
+
+    /** Whether it has a cluster of the file to itself. */
+    boolean takesCluster() {
+      return this == PLAIN || this == RESERVED || this == RESERVED_ZERO;
+    }
   }
 
   private final int unit;

@@ -1,8 +1,11 @@
 package dev.cowbell.qcow2.build;
 
+import dev.cowbell.bitmaps.DirtyBitmap;
 import dev.cowbell.qcow2.format.CompressionType;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.RefcountWidth;
+import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -14,7 +17,9 @@ import java.util.Optional;
  * @param compressionType how compressed clusters are packed
  * @param lazyRefcounts whether writers may update refcounts late
  * @param backing the backing file
- * @param bitmaps persistent bitmaps that the image starts with, all clean
+ * @param bitmaps persistent bitmaps that the image starts with
+ * @param dataFile the file that guest data goes to, if not to the image itself
+ * @param preallocation what space is taken for clusters that hold nothing
  */
 public record NewImageOptions(
     int version,
@@ -22,7 +27,9 @@ public record NewImageOptions(
     CompressionType compressionType,
     boolean lazyRefcounts,
     Optional<Backing> backing,
-    List<NewBitmap> bitmaps) {
+    List<NewBitmap> bitmaps,
+    Optional<DataFile> dataFile,
+    Preallocation preallocation) {
 
   /** QEMU's defaults: version 3, 64 KiB clusters, 16-bit refcounts, zlib. */
   public static final NewImageOptions DEFAULT =
@@ -37,8 +44,47 @@ public record NewImageOptions(
   /** A reference to a backing file, written into the header as it is. */
   public record Backing(String name, String format) {}
 
-  /** An empty, enabled bitmap. */
-  public record NewBitmap(String name, int granularityBits) {}
+  /**
+   * An external data file.
+   *
+   * @param name written into the header as it is
+   * @param raw whether the file has to be a valid raw image at any time
+   */
+  public record DataFile(String name, boolean raw) {}
+
+  /**
+   * A bitmap that the image starts with.
+   *
+   * @param enabled whether it records writes
+   * @param content its bits, of the disk's size and this granularity
+   */
+  public record NewBitmap(
+      String name, int granularityBits, boolean enabled, BitmapContent content) {}
+
+  /** Brings a bitmap's bits when they are to be written, so that only one has to be held. */
+  @FunctionalInterface
+  public interface BitmapContent {
+    DirtyBitmap load() throws IOException;
+  }
+
+  /** An image with all its data in itself and nothing preallocated. */
+  public NewImageOptions(
+      int version,
+      Geometry geometry,
+      CompressionType compressionType,
+      boolean lazyRefcounts,
+      Optional<Backing> backing,
+      List<NewBitmap> bitmaps) {
+    this(
+        version,
+        geometry,
+        compressionType,
+        lazyRefcounts,
+        backing,
+        bitmaps,
+        Optional.empty(),
+        Preallocation.OFF);
+  }
 
   /**
    * @throws IllegalArgumentException if the options contradict each other
@@ -46,6 +92,10 @@ public record NewImageOptions(
   public NewImageOptions {
     bitmaps = List.copyOf(bitmaps);
     boolean old = version == 2;
+    boolean raw = dataFile.isPresent() && dataFile.get().raw();
+    if (raw && preallocation == Preallocation.OFF) {
+      preallocation = Preallocation.METADATA; // a raw file has a place for every cluster
+    }
     if (version != 2 && version != 3) {
       throw new IllegalArgumentException("version " + version + "; there are 2 and 3");
     }
@@ -60,6 +110,16 @@ public record NewImageOptions(
       throw new IllegalArgumentException(
           "zstd compression and bitmaps need version 3 (compat=1.1)");
     }
+    if (old && dataFile.isPresent()) {
+      throw new IllegalArgumentException("a data file needs version 3 (compat=1.1)");
+    }
+    if (raw && backing.isPresent()) {
+      throw new IllegalArgumentException("a raw data file can't be combined with a backing file");
+    }
+    if (backing.isPresent() && preallocation != Preallocation.OFF && !geometry.extendedL2()) {
+      throw new IllegalArgumentException(
+          "preallocation over a backing file needs extended L2 entries (extended_l2=on)");
+    }
   }
 
   public NewImageOptions withBacking(String name, String format) {
@@ -69,13 +129,28 @@ public record NewImageOptions(
         compressionType,
         lazyRefcounts,
         Optional.of(new Backing(name, format)),
-        bitmaps);
+        bitmaps,
+        dataFile,
+        preallocation);
   }
 
-  /** The same image with one more empty bitmap. */
-  public NewImageOptions withBitmap(String name, int granularityBits) {
-    List<NewBitmap> more = new java.util.ArrayList<>(bitmaps);
-    more.add(new NewBitmap(name, granularityBits));
-    return new NewImageOptions(version, geometry, compressionType, lazyRefcounts, backing, more);
+  /** The same image with one more bitmap, enabled and empty. */
+  public NewImageOptions withBitmap(String name, int granularityBits, long diskSize) {
+    return withBitmap(
+        new NewBitmap(
+            name, granularityBits, true, () -> new DirtyBitmap(diskSize, granularityBits)));
+  }
+
+  /** The same image with one more bitmap. */
+  public NewImageOptions withBitmap(NewBitmap bitmap) {
+    List<NewBitmap> more = new ArrayList<>(bitmaps);
+    more.add(bitmap);
+    return new NewImageOptions(
+        version, geometry, compressionType, lazyRefcounts, backing, more, dataFile, preallocation);
+  }
+
+  /** Whether every cluster is to have a place, whatever it holds. */
+  boolean preallocates() {
+    return preallocation != Preallocation.OFF;
   }
 }

@@ -1,8 +1,5 @@
 package dev.cowbell.qcow2.build;
 
-import dev.cowbell.bitmaps.directory.BitmapDirectory;
-import dev.cowbell.bitmaps.directory.BitmapEntry;
-import dev.cowbell.bitmaps.directory.BitmapTable;
 import dev.cowbell.bitmaps.directory.BitmapsExtension;
 import dev.cowbell.bitmaps.directory.SerializedBitmap;
 import dev.cowbell.qcow2.UnsupportedFeatureException;
@@ -18,10 +15,8 @@ import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.HeaderBuilder;
 import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
-import dev.cowbell.qcow2.format.L1Entry;
 import dev.cowbell.qcow2.format.L2Entry;
 import dev.cowbell.qcow2.io.HostFile;
-import dev.cowbell.qcow2.io.Zeroes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -41,9 +36,8 @@ public final class NewQcow2Image implements CopyTarget {
   private final long diskSize;
   private final Optional<Encryption> encryption;
   private final SequentialRefcounts refcounts;
-  private final long[] l1;
-  private final ByteBuffer l2;
-  private long l2Index = -1;
+  private final L2Tables l2;
+  private final Optional<HostFile> dataFile;
 
   /** Where the next packed cluster goes, inside a cluster that has room left; else 0. */
   private long packedEnd;
@@ -70,7 +64,31 @@ public final class NewQcow2Image implements CopyTarget {
   public NewQcow2Image(
       HostFile file, long diskSize, NewImageOptions options, Optional<NewLuks> luks)
       throws IOException {
+    this(file, Optional.empty(), diskSize, options, luks);
+  }
+
+  /**
+   * Begins an image that may be encrypted, and whose data may go to another file.
+   *
+   * @param dataFile empty in both senses; present if the options name one
+   * @param luks as above
+   */
+  public NewQcow2Image(
+      HostFile file,
+      Optional<HostFile> dataFile,
+      long diskSize,
+      NewImageOptions options,
+      Optional<NewLuks> luks)
+      throws IOException {
+    if (dataFile.isPresent() != options.dataFile().isPresent()) {
+      throw new IllegalArgumentException("a data file has to be both named and given");
+    }
+    if (luks.isPresent() && options.version() < 3 && options.preallocates()) {
+      throw new UnsupportedFeatureException(
+          file.name() + ": preallocation of an encrypted image needs version 3 (compat=1.1)");
+    }
     this.file = file;
+    this.dataFile = dataFile;
     this.options = options;
     this.geometry = options.geometry();
     this.diskSize = diskSize;
@@ -89,10 +107,12 @@ public final class NewQcow2Image implements CopyTarget {
       SerializedBitmap.checkStorable(diskSize, bitmap.granularityBits(), geometry.clusterBits());
     }
     refcounts = new SequentialRefcounts(file, geometry);
-    l1 = new long[(int) entries];
-    l2 = ByteBuffer.allocate(geometry.clusterSize());
+    l2 = new L2Tables(file, geometry, refcounts, (int) entries);
     refcounts.allocate(1); // the header's
     encryption = luks.isEmpty() ? Optional.empty() : Optional.of(writeLuks(luks.get()));
+    if (dataFile.isPresent()) {
+      dataFile.get().resize(diskSize);
+    }
   }
 
   /** How an image is encrypted, and where its header says so. */
@@ -127,37 +147,50 @@ public final class NewQcow2Image implements CopyTarget {
         chunk.set(i, Chunk.Fate.PLAIN); // version 2 knows no zero clusters
       }
     }
-    placePlain(chunk);
+    if (options.preallocates()) {
+      for (int i = 0; i < chunk.units(); i++) {
+        if (chunk.fate(i) == Chunk.Fate.LEFT_OUT || chunk.fate(i) == Chunk.Fate.ZERO) {
+          chunk.set(
+              i, chunk.fate(i) == Chunk.Fate.ZERO ? Chunk.Fate.RESERVED_ZERO : Chunk.Fate.RESERVED);
+        }
+      }
+    }
+    placeWhole(chunk);
     for (int i = 0; i < chunk.units(); i++) {
       if (chunk.fate(i) == Chunk.Fate.COMPRESSED) {
-        refuseInTheClear();
+        refuseUnpackable();
         chunk.place(i, placePacked(chunk.packedLength(i)));
       }
     }
     for (int i = 0; i < chunk.units(); i++) {
       if (chunk.fate(i) != Chunk.Fate.LEFT_OUT) {
-        map(chunk.guestOffset(i), entry(chunk, i));
+        l2.map(chunk.guestOffset(i), entry(chunk, i));
       }
     }
     refcounts.writeFinished(firstOpenCluster());
   }
 
-  private void refuseInTheClear() throws UnsupportedFeatureException {
+  private void refuseUnpackable() throws UnsupportedFeatureException {
+    if (dataFile.isPresent()) {
+      throw new UnsupportedFeatureException(
+          file.name() + ": an image with a data file can't hold compressed clusters");
+    }
     if (encryption.isPresent()) {
       throw new UnsupportedFeatureException(
           file.name() + ": compressed clusters of an encrypted image would be stored in the clear");
     }
   }
 
-  private void placePlain(Chunk chunk) throws IOException {
-    int plain = 0;
+  /** Gives the clusters a place that take a whole one. */
+  private void placeWhole(Chunk chunk) throws IOException {
+    int whole = 0;
     for (int i = 0; i < chunk.units(); i++) {
-      plain += chunk.fate(i) == Chunk.Fate.PLAIN ? 1 : 0;
+      whole += chunk.fate(i).takesCluster() ? 1 : 0;
     }
-    long at = plain == 0 ? 0 : refcounts.allocate(plain);
+    long at = whole == 0 || dataFile.isPresent() ? 0 : refcounts.allocate(whole);
     for (int i = 0; i < chunk.units(); i++) {
-      if (chunk.fate(i) == Chunk.Fate.PLAIN) {
-        chunk.place(i, at);
+      if (chunk.fate(i).takesCluster()) {
+        chunk.place(i, dataFile.isPresent() ? chunk.guestOffset(i) : at);
         at += geometry.clusterSize();
       }
     }
@@ -193,6 +226,8 @@ public final class NewQcow2Image implements CopyTarget {
     return switch (chunk.fate(index)) {
       case LEFT_OUT -> L2Entry.UNALLOCATED;
       case ZERO -> zeroEntry();
+      case RESERVED -> reserved(chunk.hostOffset(index), Shows.BELOW);
+      case RESERVED_ZERO -> reserved(chunk.hostOffset(index), Shows.ZEROES);
       case PLAIN ->
           geometry.extendedL2()
               ? L2Entry.extended(chunk.hostOffset(index), true, -1, 0)
@@ -211,38 +246,55 @@ public final class NewQcow2Image implements CopyTarget {
   @Override
   public void placeZeroes(long at, long length) throws IOException {
     if (startsZero()) {
+      reserve(at, length, Shows.ZEROES);
       return;
     }
     if (options.version() < 3) {
       throw new UnsupportedFeatureException(
           file.name() + ": zeroes over a backing file need version 3 (compat=1.1)");
     }
-    for (long position = at; position < at + length; position += geometry.clusterSize()) {
-      map(position, zeroEntry());
+    if (options.preallocates()) {
+      reserve(at, length, Shows.ZEROES);
+    } else {
+      l2.mapRun(at, geometry.clustersFor(length), zeroEntry(), 0);
+      refcounts.writeFinished(firstOpenCluster());
     }
-    refcounts.writeFinished(firstOpenCluster());
   }
 
-  private void map(long guestOffset, L2Entry entry) throws IOException {
-    long index = geometry.l1Index(guestOffset);
-    if (index != l2Index) {
-      writeL2();
-      l2Index = index;
+  /** Leaves the whole disk as it is below, and gives all of it a place where the options say so. */
+  public void placeNothing() throws IOException {
+    reserve(0, diskSize, Shows.BELOW);
+  }
+
+  /** What a cluster with a place and no data reads as. */
+  private enum Shows {
+    BELOW,
+    ZEROES
+  }
+
+  /** Gives clusters a place, if the options say so. */
+  private void reserve(long at, long length, Shows shows) throws IOException {
+    if (!options.preallocates()) {
+      return;
     }
-    int at = geometry.l2Index(guestOffset) * geometry.l2EntrySize();
-    l2.putLong(at, entry.word());
+    long end = at + length;
+    for (long position = at; position < end; ) {
+      long next = Math.min((position & -geometry.l2Coverage()) + geometry.l2Coverage(), end);
+      long clusters = geometry.clustersFor(next - position);
+      long host = dataFile.isPresent() ? position : refcounts.allocate(clusters);
+      l2.mapRun(position, clusters, reserved(host, shows), geometry.clusterSize());
+      refcounts.writeFinished(firstOpenCluster());
+      position = next;
+    }
+  }
+
+  private L2Entry reserved(long host, Shows shows) {
+    // a hole, once decrypted, reads as anything but zeroes
+    boolean sayZero = encryption.isPresent() || (shows == Shows.ZEROES && !startsZero());
     if (geometry.extendedL2()) {
-      l2.putLong(at + Long.BYTES, entry.bitmap());
+      return L2Entry.extended(host, true, 0, sayZero ? -1 : 0);
     }
-  }
-
-  private void writeL2() throws IOException {
-    if (l2Index >= 0) {
-      long offset = refcounts.allocate(1);
-      file.write(offset, l2.clear());
-      l1[(int) l2Index] = L1Entry.of(offset, true).word();
-      Zeroes.fill(l2.clear());
-    }
+    return sayZero ? L2Entry.zeroAllocated(host, true) : L2Entry.data(host, true);
   }
 
   @Override
@@ -250,55 +302,37 @@ public final class NewQcow2Image implements CopyTarget {
     if (encryption.isPresent()) {
       chunk.encrypt(encryption.get().cipher());
     }
-    chunk.writeTo(file::write);
+    if (dataFile.isEmpty()) {
+      chunk.writeTo(file::write);
+      return;
+    }
+    HostFile data = dataFile.get();
+    chunk.writeTo((at, bytes) -> {
+      bytes.limit((int) Math.min(bytes.limit(), diskSize - at));
+      data.write(at, bytes);
+    });
   }
 
   @Override
   public void finish() throws IOException {
-    writeL2();
-    Optional<BitmapsExtension> bitmaps = writeBitmaps();
-    long l1Offset = writeL1();
+    Optional<BitmapsExtension> bitmaps =
+        options.bitmaps().isEmpty()
+            ? Optional.empty()
+            : Optional.of(
+                new NewBitmaps(file, geometry, refcounts, diskSize).write(options.bitmaps()));
+    long l1Offset = l2.finish();
     SequentialRefcounts.Table table = refcounts.finish();
     long end = refcounts.allocated() << geometry.clusterBits();
     if (file.size() < end) {
       file.resize(end);
     }
+    if (dataFile.isPresent()) {
+      options.preallocation().apply(dataFile.get(), diskSize);
+    } else {
+      options.preallocation().apply(file, end);
+    }
     file.write(0, head(l1Offset, table, bitmaps.orElse(null)).encode());
     encryption.ifPresent(made -> made.cipher().close());
-  }
-
-  private long writeL1() throws IOException {
-    // a disk of no bytes has a table of no entries, which still has to be somewhere
-    long length = Math.max(1, l1.length) * (long) Geometry.L1_ENTRY_SIZE;
-    long offset = refcounts.allocate(geometry.clustersFor(length));
-    ByteBuffer bytes = ByteBuffer.allocate(l1.length * Geometry.L1_ENTRY_SIZE);
-    bytes.asLongBuffer().put(l1);
-    file.write(offset, bytes);
-    return offset;
-  }
-
-  private Optional<BitmapsExtension> writeBitmaps() throws IOException {
-    if (options.bitmaps().isEmpty()) {
-      return Optional.empty();
-    }
-    List<BitmapEntry> entries = new ArrayList<>();
-    for (NewImageOptions.NewBitmap bitmap : options.bitmaps()) {
-      int length =
-          (int)
-              SerializedBitmap.tableLength(
-                  diskSize, bitmap.granularityBits(), geometry.clusterBits());
-      ByteBuffer table = new BitmapTable(length).encode();
-      long offset = refcounts.allocate(geometry.clustersFor(table.remaining()));
-      file.write(offset, table);
-      entries.add(BitmapEntry.valid(bitmap.name(), bitmap.granularityBits(), true, offset, length));
-    }
-    BitmapDirectory directory = new BitmapDirectory(entries);
-    directory.check(diskSize, geometry.clusterBits());
-    ByteBuffer bytes = directory.encode();
-    int size = bytes.remaining();
-    long offset = refcounts.allocate(geometry.clustersFor(size));
-    file.write(offset, bytes);
-    return Optional.of(new BitmapsExtension(entries.size(), size, offset));
   }
 
   private ImageHead head(
@@ -314,6 +348,12 @@ public final class NewQcow2Image implements CopyTarget {
       FeatureBits features = FeatureBits.NONE;
       features = geometry.extendedL2() ? features.with(Feature.EXTENDED_L2) : features;
       features = options.lazyRefcounts() ? features.with(Feature.LAZY_REFCOUNTS) : features;
+      if (options.dataFile().isPresent()) {
+        NewImageOptions.DataFile data = options.dataFile().get();
+        features = features.with(Feature.EXTERNAL_DATA_FILE);
+        features = data.raw() ? features.with(Feature.RAW_EXTERNAL_DATA) : features;
+        extensions.add(HeaderExtension.ExternalDataFile.of(data.name()));
+      }
       features = bitmaps == null ? features : features.with(Feature.BITMAPS);
       header
           .features(features)
@@ -335,7 +375,7 @@ public final class NewQcow2Image implements CopyTarget {
         header
             .clusterBits(geometry.clusterBits())
             .size(diskSize)
-            .l1Table(l1Offset, l1.length)
+            .l1Table(l1Offset, l2.l1Entries())
             .refcountTable(table.offset(), table.clusters())
             .build();
     Bytes name =

@@ -8,24 +8,42 @@ import java.io.IOException;
  * that held something before.
  */
 public final class NewRawImage implements CopyTarget {
+
+  /** What the file holds before. */
+  public enum Before {
+    /** Nothing: it is empty and becomes as large as the disk. */
+    NOTHING,
+    /** Zeroes, as the user says. */
+    ZEROES,
+    /** Something that has to be written over. */
+    ANYTHING
+  }
+
   private final HostFile file;
   private final long diskSize;
   private final int unit;
   private final boolean startsZero;
+  private final Preallocation preallocation;
 
   /**
    * Begins an image in a file that is new, or must be taken as it is.
    *
    * @param diskSize in bytes
    * @param unit the smallest run of zeroes that becomes a hole, a power of two
-   * @param isNew whether the file is empty; otherwise zeroes are written over what it holds
+   * @param preallocation of the space that holds nothing but zeroes; not {@code METADATA}
    */
-  public NewRawImage(HostFile file, long diskSize, int unit, boolean isNew) throws IOException {
+  public NewRawImage(
+      HostFile file, long diskSize, int unit, Before before, Preallocation preallocation)
+      throws IOException {
+    if (preallocation == Preallocation.METADATA) {
+      throw new IllegalArgumentException("a raw image has no metadata");
+    }
+    this.preallocation = preallocation;
     this.file = file;
     this.diskSize = diskSize;
     this.unit = unit;
-    this.startsZero = isNew;
-    if (isNew) {
+    this.startsZero = before != Before.ANYTHING;
+    if (before == Before.NOTHING) {
       file.resize(diskSize);
     } else if (file.size() < diskSize) {
       throw new IOException(
@@ -82,5 +100,7 @@ public final class NewRawImage implements CopyTarget {
   }
 
   @Override
-  public void finish() {}
+  public void finish() throws IOException {
+    preallocation.apply(file, diskSize);
+  }
 }

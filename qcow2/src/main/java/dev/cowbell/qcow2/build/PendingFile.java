@@ -2,16 +2,21 @@ package dev.cowbell.qcow2.build;
 
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.ImageLock;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFileAttributes;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file that appears under its name only when it is complete: until then it has another name in
@@ -29,16 +34,25 @@ public final class PendingFile implements Closeable {
   private final Path target;
   private final Path pending;
   private final HostFile file;
+
+  /** A file that has the name already, locked so that nobody writes to what is to be replaced. */
+  private final @Nullable HostFile present;
+
   private boolean open = true;
   private boolean published;
 
-  private PendingFile(Path target, Path pending, HostFile file) {
+  private PendingFile(Path target, Path pending, HostFile file, @Nullable HostFile present) {
+    this.present = present;
     this.target = target;
     this.pending = pending;
     this.file = file;
   }
 
-  /** Creates an empty file in the folder of {@code target}, which must exist. */
+  /**
+   * Creates an empty file in the folder of {@code target}, which must exist.
+   *
+   * @throws dev.cowbell.qcow2.ImageLockedException if another program uses a file of that name
+   */
   public static PendingFile of(Path target) throws IOException {
     Path real = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
     Path folder = Objects.requireNonNull(real.getParent(), "a file is in a folder");
@@ -47,7 +61,16 @@ public final class PendingFile implements Closeable {
     }
     String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
     Path pending = folder.resolve(".cowbell-" + random + ".pending");
-    return new PendingFile(real, pending, ChannelHostFile.createNew(pending));
+    HostFile present =
+        Files.isRegularFile(real) ? ChannelHostFile.open(real, ImageLock.Use.WRITE) : null;
+    try {
+      return new PendingFile(real, pending, ChannelHostFile.createNew(pending), present);
+    } catch (IOException | RuntimeException e) {
+      if (present != null) {
+        present.close();
+      }
+      throw e;
+    }
   }
 
   /** The file's content in the making. */
@@ -64,6 +87,9 @@ public final class PendingFile implements Closeable {
   public void publish(Existing existing, boolean durable) throws IOException {
     if (durable) {
       file.flush();
+    }
+    if (existing == Existing.REPLACE && present != null) {
+      keepRights();
     }
     closeFile();
     switch (existing) {
@@ -84,6 +110,28 @@ public final class PendingFile implements Closeable {
     }
   }
 
+  /** Gives the new file the owner and the permissions of the one that it replaces. */
+  private void keepRights() throws IOException {
+    PosixFileAttributeView from = Files.getFileAttributeView(target, PosixFileAttributeView.class);
+    PosixFileAttributeView to = Files.getFileAttributeView(pending, PosixFileAttributeView.class);
+    if (from == null || to == null) {
+      return;
+    }
+    PosixFileAttributes rights = from.readAttributes();
+    PosixFileAttributes ours = to.readAttributes();
+    try {
+      if (!rights.group().equals(ours.group())) {
+        to.setGroup(rights.group());
+      }
+      if (!rights.owner().equals(ours.owner())) {
+        to.setOwner(rights.owner());
+      }
+    } catch (FileSystemException _) {
+      // Only root may give files away; anybody else becomes the owner of what he makes.
+    }
+    to.setPermissions(rights.permissions());
+  }
+
   private void closeFile() throws IOException {
     if (open) {
       open = false;
@@ -96,6 +144,9 @@ public final class PendingFile implements Closeable {
     try {
       closeFile();
     } finally {
+      if (present != null) {
+        present.close();
+      }
       if (!published) {
         Files.deleteIfExists(pending);
       }

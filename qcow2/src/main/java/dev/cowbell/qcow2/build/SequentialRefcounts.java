@@ -4,9 +4,7 @@ import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.io.HostFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 
 /**
@@ -14,6 +12,9 @@ import java.util.List;
  * blocks are written as soon as allocation has passed them, so memory does not grow with the image.
  */
 final class SequentialRefcounts {
+  /** Finished blocks are written so many bytes at a time, next to each other. */
+  private static final int BATCH = 64 << 10;
+
   private static final int MAX_TABLE_ENTRIES = Geometry.MAX_REFCOUNT_TABLE_BYTES / Long.BYTES;
 
   private final HostFile file;
@@ -24,7 +25,7 @@ final class SequentialRefcounts {
   private final List<Long> table = new ArrayList<>();
 
   /** The blocks that follow them. */
-  private final Deque<ByteBuffer> open = new ArrayDeque<>();
+  private final List<ByteBuffer> open = new ArrayList<>();
 
   private long next;
 
@@ -45,9 +46,7 @@ final class SequentialRefcounts {
   long allocate(long clusters) throws IOException {
     long first = next;
     next += clusters;
-    for (long cluster = first; cluster < next; cluster++) {
-      set(cluster, 1);
-    }
+    setOne(first, next);
     return first << geometry.clusterBits();
   }
 
@@ -68,12 +67,13 @@ final class SequentialRefcounts {
   }
 
   /**
-   * Writes the blocks whose clusters all lie before {@code firstOpen}; nothing may refer to those
-   * clusters any more.
+   * Writes the blocks whose clusters all lie before {@code firstOpen}, once there are enough of
+   * them; nothing may refer to those clusters any more.
    */
   void writeFinished(long firstOpen) throws IOException {
-    while ((table.size() + 1L) * geometry.refcountBlockEntries() <= firstOpen) {
-      writeNext(allocate(1));
+    long finished = firstOpen / geometry.refcountBlockEntries() - table.size();
+    if (finished > 0 && finished << geometry.clusterBits() >= BATCH) {
+      write((int) finished, allocate(finished));
     }
   }
 
@@ -98,8 +98,10 @@ final class SequentialRefcounts {
     long tableOffset = allocate(tableClusters);
     long offset = allocate(blocks - table.size());
     while (table.size() < blocks) {
-      writeNext(offset);
-      offset += geometry.clusterSize();
+      int most = Math.max(1, BATCH >> geometry.clusterBits());
+      int count = (int) Math.min(most, blocks - table.size());
+      write(count, offset);
+      offset += (long) count << geometry.clusterBits();
     }
     ByteBuffer bytes = ByteBuffer.allocate((int) (tableClusters << geometry.clusterBits()));
     for (long block : table) {
@@ -109,13 +111,33 @@ final class SequentialRefcounts {
     return new Table(tableOffset, tableClusters);
   }
 
-  private void writeNext(long offset) throws IOException {
-    file.write(offset, open.remove().clear());
-    table.add(offset);
+  /** Writes the next blocks behind each other. */
+  private void write(int count, long offset) throws IOException {
+    List<ByteBuffer> written = open.subList(0, count);
+    ByteBuffer bytes = written.getFirst();
+    if (count > 1) {
+      bytes = ByteBuffer.allocate(count << geometry.clusterBits());
+      for (ByteBuffer block : written) {
+        bytes.put(block.clear());
+      }
+    }
+    file.write(offset, bytes.clear());
+    for (int i = 0; i < count; i++) {
+      table.add(offset + ((long) i << geometry.clusterBits()));
+    }
+    written.clear();
   }
 
-  private void set(long cluster, long count) throws IOException {
-    geometry.refcountWidth().set(block(cluster), indexInBlock(cluster), count);
+  private void setOne(long first, long end) throws IOException {
+    for (long cluster = first; cluster < end; ) {
+      ByteBuffer block = block(cluster);
+      int from = indexInBlock(cluster);
+      int to = (int) Math.min(geometry.refcountBlockEntries(), from + (end - cluster));
+      for (int i = from; i < to; i++) {
+        geometry.refcountWidth().set(block, i, 1);
+      }
+      cluster += to - from;
+    }
   }
 
   private ByteBuffer block(long cluster) throws IOException {
@@ -131,12 +153,7 @@ final class SequentialRefcounts {
     while (table.size() + open.size() <= index) {
       open.add(ByteBuffer.allocate(geometry.clusterSize()));
     }
-    if (index == table.size()) {
-      return open.getFirst();
-    }
-    return index == table.size() + open.size() - 1L
-        ? open.getLast()
-        : open.stream().skip(index - table.size()).findFirst().orElseThrow();
+    return open.get((int) (index - table.size()));
   }
 
   private int indexInBlock(long cluster) {

@@ -29,17 +29,39 @@ public sealed interface ClusterPacker extends Closeable {
 
   /** A packer of a type, at the level that QEMU uses. */
   static ClusterPacker of(CompressionType type) {
+    return of(type, type == CompressionType.ZLIB ? Deflate.USUAL_LEVEL : Zstd.USUAL_LEVEL);
+  }
+
+  /**
+   * A packer of a type.
+   *
+   * @param level how hard it tries: 1 to {@link #maxLevel}
+   */
+  static ClusterPacker of(CompressionType type, int level) {
+    if (level < 1 || level > maxLevel(type)) {
+      throw new IllegalArgumentException(
+          "level %d is not allowed, but 1 to %d".formatted(level, maxLevel(type)));
+    }
     return switch (type) {
-      case ZLIB -> new Deflate();
-      case ZSTD -> new Zstd();
+      case ZLIB -> new Deflate(level);
+      case ZSTD -> new Zstd(level);
     };
+  }
+
+  /** The hardest level of a type. */
+  static int maxLevel(CompressionType type) {
+    return type == CompressionType.ZLIB ? Deflater.BEST_COMPRESSION : Zstd.MAX_LEVEL;
   }
 
   /** Raw deflate streams. */
   final class Deflate implements ClusterPacker {
-    private final Deflater deflater = new Deflater(Deflater.DEFAULT_COMPRESSION, true);
+    private static final int USUAL_LEVEL = 6;
 
-    private Deflate() {}
+    private final Deflater deflater;
+
+    private Deflate(int level) {
+      deflater = new Deflater(level, true);
+    }
 
     @Override
     public int pack(ByteBuffer cluster, ByteBuffer packed) {
@@ -61,17 +83,21 @@ public sealed interface ClusterPacker extends Closeable {
 
   /** Zstandard frames. */
   final class Zstd implements ClusterPacker {
-    private static final int LEVEL = 3;
+    private static final int USUAL_LEVEL = 3;
+    private static final int MAX_LEVEL = 19;
 
-    private final ZstdCompressCtx compressor = new ZstdCompressCtx().setLevel(LEVEL);
+    private final ZstdCompressCtx compressor = new ZstdCompressCtx();
+    private final int level;
 
-    private Zstd() {}
+    private Zstd(int level) {
+      this.level = level;
+    }
 
     @Override
     public int pack(ByteBuffer cluster, ByteBuffer packed) {
       int start = packed.position();
       compressor.reset();
-      compressor.setLevel(LEVEL);
+      compressor.setLevel(level);
       compressor.setPledgedSrcSize(cluster.remaining());
       try {
         boolean done = compressor.compressDirectByteBufferStream(packed, cluster, EndDirective.END);

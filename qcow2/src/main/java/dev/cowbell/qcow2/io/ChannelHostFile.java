@@ -198,6 +198,11 @@ public final class ChannelHostFile implements HostFile {
   }
 
   @Override
+  public boolean allocate(long at, long length) throws IOException {
+    return own != null && own.allocate(at, length);
+  }
+
+  @Override
   public void flush() throws IOException {
     channel.force(true);
   }

@@ -49,6 +49,11 @@ abstract class ForwardingHostFile implements HostFile {
   }
 
   @Override
+  public boolean allocate(long at, long length) throws IOException {
+    return file.allocate(at, length);
+  }
+
+  @Override
   public void flush() throws IOException {
     file.flush();
   }

@@ -64,6 +64,17 @@ public interface HostFile extends Closeable {
   /** Makes a range inside the file read as zeroes, giving its space back where the host can. */
   void punchHole(long at, long length) throws IOException;
 
+  /**
+   * Takes space on the host for a range, so that writing there can't fail for want of it. Content
+   * stays as it is; where the file ended before, it reads as zeroes.
+   *
+   * @return false where the host has no such operation; nothing has changed then
+   * @throws IOException if there is not space enough
+   */
+  default boolean allocate(long at, long length) throws IOException {
+    return false;
+  }
+
   /** Returns when everything written before is on stable storage. */
   void flush() throws IOException;
 }

@@ -28,6 +28,7 @@ final class NativeFile implements Transfer {
   private static final short F_WRLCK = 1;
   private static final short F_UNLCK = 2;
   private static final int KEEP_SIZE_PUNCH_HOLE = 1 | 2;
+  private static final int ENODEV = 19;
 
   private final int fd;
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -157,6 +158,29 @@ final class NativeFile implements Transfer {
     } catch (Throwable e) {
       throw new LinkageError("pwrite", e);
     }
+  }
+
+  /**
+   * Has the file system take space for a range; false where it can't do so.
+   *
+   * @throws IOException if it failed for another reason, such as a full disk
+   */
+  boolean allocate(long at, long length) throws IOException {
+    int code;
+    try {
+      MemorySegment errno = Libc.errnoBuffer();
+      if ((int) Libc.FALLOCATE.invokeExact(errno, fd, 0, at, length) == 0) {
+        return true;
+      }
+      code = Libc.errno(errno);
+    } catch (Throwable e) {
+      throw new LinkageError("fallocate", e);
+    }
+    return switch (code) {
+      case ENODEV, Libc.ENOSYS, Libc.EOPNOTSUPP -> false;
+      default ->
+          throw Libc.failure("allocating %d bytes at %d".formatted(length, at), code);
+    };
   }
 
   @Override

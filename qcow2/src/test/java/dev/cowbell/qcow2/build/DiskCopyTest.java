@@ -90,7 +90,8 @@ final class DiskCopyTest {
 
   @Test
   void a_new_image_may_start_with_a_clean_bitmap_that_records() throws IOException {
-    NewImageOptions options = NewImageOptions.DEFAULT.withBitmap("one", 16).withBitmap("other", 12);
+    NewImageOptions options =
+        NewImageOptions.DEFAULT.withBitmap("one", 16, 1 << 20).withBitmap("other", 12, 1 << 20);
     MemoryHostFile file = new MemoryHostFile("new.qcow2");
     GuestDisk source = RawDisk.adopt(new MemoryHostFile("empty", new byte[1 << 20]));
     DiskCopy.of(source, new NewQcow2Image(file, source.size(), options), CopyListener.NONE).run();
@@ -131,7 +132,12 @@ final class DiskCopyTest {
     byte[] old = new byte[SIZE];
     random.nextBytes(old);
     MemoryHostFile file = new MemoryHostFile("old.raw", old);
-    DiskCopy.of(source, new NewRawImage(file, source.size(), 4096, false), CopyListener.NONE).run();
+    DiskCopy.of(
+            source,
+            new NewRawImage(
+                file, source.size(), 4096, NewRawImage.Before.ANYTHING, Preallocation.OFF),
+            CopyListener.NONE)
+        .run();
     assertSame(source, RawDisk.adopt(file), "raw");
   }
 

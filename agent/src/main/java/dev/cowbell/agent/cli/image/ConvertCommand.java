@@ -8,12 +8,19 @@ import dev.cowbell.agent.observe.Progress;
 import dev.cowbell.qcow2.GuestDisk;
 import dev.cowbell.qcow2.MappedDisk;
 import dev.cowbell.qcow2.Qcow2Image;
+import dev.cowbell.qcow2.bitmap.BitmapInfo;
+import dev.cowbell.qcow2.bitmap.PersistentBitmaps;
+import dev.cowbell.qcow2.build.CopyListener;
 import dev.cowbell.qcow2.build.CopyTarget;
 import dev.cowbell.qcow2.build.DiskCopy;
 import dev.cowbell.qcow2.build.NewImageOptions;
 import dev.cowbell.qcow2.build.NewQcow2Image;
 import dev.cowbell.qcow2.build.NewRawImage;
+import dev.cowbell.qcow2.build.PacedListener;
 import dev.cowbell.qcow2.build.PendingFile;
+import dev.cowbell.qcow2.build.PendingImage;
+import dev.cowbell.qcow2.build.Preallocation;
+import dev.cowbell.qcow2.build.SalvagedDisk;
 import dev.cowbell.qcow2.compress.ClusterPacker;
 import dev.cowbell.qcow2.crypto.NewLuks;
 import dev.cowbell.qcow2.format.CompressionType;
@@ -23,8 +30,10 @@ import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -40,6 +49,8 @@ final class ConvertCommand extends CowbellCommand {
   private static final int SECTOR = 512;
   private static final int MAX_THREADS = 16;
   private static final long MAX_SPARSE = 2 << 20;
+  private static final List<String> CACHES =
+      List.of("unsafe", "writeback", "writethrough", "none", "directsync");
 
   @Mixin private OpenRules rules;
 
@@ -107,6 +118,29 @@ final class ConvertCommand extends CowbellCommand {
       description = "unsafe (default): return before the target is on stable storage; else wait.")
   private String cache = "unsafe";
 
+  @Option(names = "-T", paramLabel = "CACHE", description = "Accepted as in qemu-img.")
+  private String sourceCache = "writeback";
+
+  @Option(names = "-r", paramLabel = "RATE", description = "The most bytes to copy per second.")
+  private @Nullable ByteSize rate;
+
+  @Option(names = "--level", paramLabel = "N", description = "How hard -c compresses.")
+  private @Nullable Integer level;
+
+  @Option(names = "--salvage", description = "Take zeroes for what can't be read, and go on.")
+  private boolean salvage;
+
+  @Option(names = "--target-is-zero", description = "With -n: the target reads as zeroes.")
+  private boolean targetIsZero;
+
+  @Option(names = "--bitmaps", description = "Copy the persistent bitmaps, too.")
+  private boolean bitmaps;
+
+  @Option(
+      names = "--skip-broken-bitmaps",
+      description = "With --bitmaps: leave out those that are in use.")
+  private boolean skipBroken;
+
   @Option(names = "-p", description = "Show progress.")
   private boolean showProgress;
 
@@ -123,15 +157,52 @@ final class ConvertCommand extends CowbellCommand {
   protected ExitCode run() throws IOException, CommandFailedException {
     boolean qcow2 = isQcow2(targetFormat);
     CreateOptions create = checkOptions(qcow2);
+    AtomicLong lost = new AtomicLong();
     try (MappedDisk image = rules.open(source, sourceFormat)) {
-      MappedDisk disk = snapshot == null ? image : snapshot(image, snapshot);
+      GuestDisk disk = snapshot == null ? image : Snapshots.open(image, snapshot);
+      if (salvage) {
+        disk =
+            SalvagedDisk.over(
+                disk,
+                (at, length, why) -> {
+                  lost.addAndGet(length);
+                  console()
+                      .warn("%d bytes at %d are lost: %s".formatted(length, at, why.getMessage()));
+                });
+      }
       if (qcow2) {
-        toQcow2(disk, create);
+        toQcow2(disk, create, bitmaps ? copiedBitmaps(image) : List.of());
       } else {
-        toRaw(disk);
+        toRaw(disk, create.raw());
       }
     }
-    return ExitCode.DONE;
+    return lost.get() == 0 ? ExitCode.DONE : ExitCode.WARNINGS;
+  }
+
+  private List<NewImageOptions.NewBitmap> copiedBitmaps(MappedDisk disk)
+      throws IOException, CommandFailedException {
+    if (!(disk instanceof Qcow2Image image)) {
+      throw CommandFailedException.because(
+          ExitCode.FAILED, "--bitmaps: only a qcow2 image has bitmaps");
+    }
+    PersistentBitmaps present = PersistentBitmaps.read(image.file(), image.head());
+    present.warnings().forEach(console()::warn);
+    List<NewImageOptions.NewBitmap> copied = new ArrayList<>();
+    for (BitmapInfo bitmap : present.list()) {
+      String name = bitmap.name();
+      if (!bitmap.inUse()) {
+        copied.add(
+            new NewImageOptions.NewBitmap(
+                name, bitmap.granularityBits(), bitmap.enabled(), () -> present.load(name)));
+      } else if (skipBroken) {
+        console().warn("bitmap '" + name + "' is in use and left out");
+      } else {
+        throw CommandFailedException.because(
+                ExitCode.FAILED, "--bitmaps: bitmap '" + name + "' is in use, its bits are unknown")
+            .hint("leave it out with --skip-broken-bitmaps");
+      }
+    }
+    return copied;
   }
 
   private CreateOptions checkOptions(boolean qcow2) throws CommandFailedException {
@@ -148,29 +219,63 @@ final class ConvertCommand extends CowbellCommand {
     if (!qcow2 && compress) {
       throw CommandFailedException.usage("-c: a raw image can't be compressed");
     }
-    if (!qcow2 && (backing != null || !options.isEmpty() || targetPassphraseFile != null)) {
+    if (!qcow2 && (backing != null || targetPassphraseFile != null)) {
       throw CommandFailedException.usage(
-          "-B, -o and --target-passphrase-file: a raw image has no backing file, options or key");
+          "-B and --target-passphrase-file: a raw image has no backing file and no key");
     }
+    if (targetIsZero && !existing) {
+      throw CommandFailedException.usage("--target-is-zero: -n is missing");
+    }
+    if (rate != null && rate.bytes() == 0) {
+      throw CommandFailedException.usage("-r: 0 is not allowed, but 1 byte per second or more");
+    }
+    for (String one : List.of(cache, sourceCache)) {
+      if (!CACHES.contains(one)) {
+        throw CommandFailedException.usage(
+            "-t, -T: '%s' is not allowed, but one of %s".formatted(one, CACHES));
+      }
+    }
+    checkBitmaps(qcow2);
     if (qcow2 && existing) {
       throw CommandFailedException.usage(
           "-n: writing into an existing qcow2 image is not supported yet; raw is");
     }
     CreateOptions create = CreateOptions.parse(options);
+    checkLevel(create);
     if (compress && create.encryption().luks().isPresent()) {
       throw CommandFailedException.usage(
           "-c: compressed clusters of an encrypted image would be stored in the clear");
     }
+    if (compress && create.dataFile().isPresent()) {
+      throw CommandFailedException.usage(
+          "-c: an image with a data file can't hold compressed clusters");
+    }
     return create;
   }
 
-  private static MappedDisk snapshot(MappedDisk disk, String name)
-      throws IOException, CommandFailedException {
-    if (!(disk instanceof Qcow2Image image)) {
-      throw CommandFailedException.because(
-          ExitCode.FAILED, "-l: only a qcow2 image has internal snapshots");
+  private void checkBitmaps(boolean qcow2) throws CommandFailedException {
+    if (skipBroken && !bitmaps) {
+      throw CommandFailedException.usage("--skip-broken-bitmaps: --bitmaps is missing");
     }
-    return image.openSnapshot(image.snapshots().find(name));
+    if (bitmaps && !qcow2) {
+      throw CommandFailedException.usage("--bitmaps: a raw image has no bitmaps");
+    }
+    if (bitmaps && snapshot != null) {
+      throw CommandFailedException.usage("--bitmaps: they do not belong to a snapshot (-l)");
+    }
+  }
+
+  private void checkLevel(CreateOptions create) throws CommandFailedException {
+    if (level == null) {
+      return;
+    }
+    int most = ClusterPacker.maxLevel(create.image().compressionType());
+    if (!compress || level < 1 || level > most) {
+      throw CommandFailedException.usage(
+          compress
+              ? "--level: %d is not allowed, but 1 to %d".formatted(level, most)
+              : "--level: nothing is compressed without -c");
+    }
   }
 
   private static boolean isQcow2(String format) throws CommandFailedException {
@@ -181,12 +286,18 @@ final class ConvertCommand extends CowbellCommand {
     };
   }
 
-  private void toRaw(MappedDisk disk) throws IOException {
+  private void toRaw(GuestDisk disk, Preallocation preallocation) throws IOException {
     int unit = sparse.bytes() == 0 ? SECTOR : (int) sparse.bytes();
     boolean device = Files.exists(target) && !Files.isRegularFile(target);
     if (existing || device) {
+      NewRawImage.Before before =
+          targetIsZero ? NewRawImage.Before.ZEROES : NewRawImage.Before.ANYTHING;
       try (HostFile file = ChannelHostFile.open(target, ImageLock.Use.WRITE)) {
-        copy(disk, new NewRawImage(file, disk.size(), unit, false), Optional.empty(), null);
+        copy(
+            disk,
+            new NewRawImage(file, disk.size(), unit, before, preallocation),
+            Optional.empty(),
+            null);
         if (isDurable()) {
           file.flush();
         }
@@ -194,18 +305,26 @@ final class ConvertCommand extends CowbellCommand {
       return;
     }
     try (PendingFile file = PendingFile.of(target)) {
-      copy(disk, new NewRawImage(file.file(), disk.size(), unit, true), Optional.empty(), null);
+      copy(
+          disk,
+          new NewRawImage(
+              file.file(), disk.size(), unit, NewRawImage.Before.NOTHING, preallocation),
+          Optional.empty(),
+          null);
       file.publish(PendingFile.Existing.REPLACE, isDurable());
     }
   }
 
-  private void toQcow2(MappedDisk disk, CreateOptions create)
+  private void toQcow2(GuestDisk disk, CreateOptions create, List<NewImageOptions.NewBitmap> copied)
       throws IOException, CommandFailedException {
     NewImageOptions image = create.image();
+    for (NewImageOptions.NewBitmap bitmap : copied) {
+      image = withBitmap(image, bitmap);
+    }
     String backingName = backing != null ? backing : create.backingFile().orElse(null);
     String format = backingFormat != null ? backingFormat : create.backingFormat().orElse(null);
     if (backingName == null) {
-      write(disk, image, create.encryption(), Optional.empty());
+      write(disk, image, create, Optional.empty());
       return;
     }
     if (format == null) {
@@ -214,32 +333,53 @@ final class ConvertCommand extends CowbellCommand {
     }
     Path path = target.toAbsolutePath().resolveSibling(backingName);
     try (MappedDisk below = rules.openOther(path, format, targetBackingPassphraseFile)) {
-      write(disk, image.withBacking(backingName, format), create.encryption(), Optional.of(below));
+      write(
+          disk,
+          CreateCommand.withBacking(image, backingName, format),
+          create,
+          Optional.of(below));
+    }
+  }
+
+  private static NewImageOptions withBitmap(NewImageOptions image, NewImageOptions.NewBitmap bitmap)
+      throws CommandFailedException {
+    try {
+      return image.withBitmap(bitmap);
+    } catch (IllegalArgumentException e) {
+      throw CommandFailedException.usage("--bitmaps: " + e.getMessage());
     }
   }
 
   private void write(
-      MappedDisk disk, NewImageOptions image, EncryptOptions encryption, Optional<GuestDisk> below)
+      GuestDisk disk, NewImageOptions image, CreateOptions create, Optional<GuestDisk> below)
       throws IOException, CommandFailedException {
     Optional<NewLuks> luks =
-        encryption.make("--target-passphrase-file", targetPassphraseFile, console());
+        create.encryption().make("--target-passphrase-file", targetPassphraseFile, console());
     try (NewLuks _ = luks.orElse(null);
-        PendingFile file = PendingFile.of(target)) {
-      CopyTarget made = new NewQcow2Image(file.file(), disk.size(), image, luks);
+        PendingImage file = PendingImage.of(target, create.dataFile().map(Path::of))) {
+      CopyTarget made =
+          new NewQcow2Image(file.file(), file.dataFile(), disk.size(), image, luks);
       copy(disk, made, below, compress ? image.compressionType() : null);
       file.publish(PendingFile.Existing.REPLACE, isDurable());
     }
   }
 
   private void copy(
-      MappedDisk disk,
+      GuestDisk disk,
       CopyTarget made,
       Optional<GuestDisk> below,
       @Nullable CompressionType compression)
       throws IOException {
     Optional<Supplier<ClusterPacker>> packer =
-        Optional.ofNullable(compression).map(type -> () -> ClusterPacker.of(type));
+        Optional.ofNullable(compression)
+            .map(type ->
+                () -> level == null ? ClusterPacker.of(type) : ClusterPacker.of(type, level));
     try (Progress.Phase phase = progress(showProgress).begin("converting", disk.size())) {
+      CopyListener listener =
+          bytes -> {
+            phase.advance(bytes);
+            cancellation().check();
+          };
       new DiskCopy(
               disk,
               made,
@@ -247,10 +387,7 @@ final class ConvertCommand extends CowbellCommand {
               packer,
               sparse.bytes() != 0,
               threads,
-              bytes -> {
-                phase.advance(bytes);
-                cancellation().check();
-              })
+              rate == null ? listener : new PacedListener(listener, rate.bytes()))
           .run();
     }
   }

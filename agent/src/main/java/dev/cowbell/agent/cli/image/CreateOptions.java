@@ -3,6 +3,7 @@ package dev.cowbell.agent.cli.image;
 import dev.cowbell.agent.cli.ByteSize;
 import dev.cowbell.agent.cli.CommandFailedException;
 import dev.cowbell.qcow2.build.NewImageOptions;
+import dev.cowbell.qcow2.build.Preallocation;
 import dev.cowbell.qcow2.format.CompressionType;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.RefcountWidth;
@@ -10,10 +11,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 
 /** The {@code -o key=value,…} of a new qcow2 image, in qemu-img's words. */
 final class CreateOptions {
   private static final int DEFAULT_CLUSTER_SIZE = 65536;
+
+  private static final Set<String> RAW =
+      Set.of("size", "preallocation", "nocow", "extent_size_hint");
 
   private int version = 3;
   private int clusterBits = Integer.numberOfTrailingZeros(DEFAULT_CLUSTER_SIZE);
@@ -24,6 +30,14 @@ final class CreateOptions {
   private Optional<String> backingFile = Optional.empty();
   private Optional<String> backingFormat = Optional.empty();
   private final EncryptOptions encryption = new EncryptOptions();
+
+  private Optional<String> dataFile = Optional.empty();
+  private boolean dataFileRaw;
+  private Preallocation preallocation = Preallocation.OFF;
+  private OptionalLong size = OptionalLong.empty();
+
+  /** The options of which a raw image knows nothing. */
+  private final List<String> onlyQcow2 = new ArrayList<>();
 
   private CreateOptions() {}
 
@@ -66,6 +80,9 @@ final class CreateOptions {
   }
 
   private void set(String key, String value) throws CommandFailedException {
+    if (!RAW.contains(key)) {
+      onlyQcow2.add(key);
+    }
     switch (key) {
       case "cluster_size" -> clusterBits = clusterBits(value);
       case "compat" -> version = version(value);
@@ -75,12 +92,12 @@ final class CreateOptions {
       case "lazy_refcounts" -> lazyRefcounts = onOff(key, value);
       case "backing_file" -> backingFile = Optional.of(value);
       case "backing_fmt" -> backingFormat = Optional.of(value);
-      case "preallocation" -> {
-        if (!value.equals("off")) {
-          throw invalid(key, value, "off; other modes are not supported yet");
-        }
-      }
-      case "data_file", "data_file_raw" -> throw notYet(key);
+      case "preallocation" -> preallocation = preallocation(value);
+      case "data_file" -> dataFile = Optional.of(value);
+      case "data_file_raw" -> dataFileRaw = onOff(key, value);
+      case "size" -> size = OptionalLong.of(size(key, value));
+      case "nocow" -> onOff(key, value); // means something on btrfs only, and there just speed
+      case "extent_size_hint" -> size(key, value);
       case "encryption" -> {
         if (onOff(key, value)) {
           throw CommandFailedException.usage("-o encryption: the legacy format is not made")
@@ -95,15 +112,12 @@ final class CreateOptions {
         throw CommandFailedException.usage("-o: unknown option '" + key + "'")
             .hint(
                 "there are cluster_size, compat, compression_type, refcount_bits, extended_l2,"
-                    + " lazy_refcounts, backing_file, backing_fmt, preallocation, encrypt.format,"
-                    + " encrypt.cipher-alg, encrypt.cipher-mode, encrypt.ivgen-alg,"
-                    + " encrypt.ivgen-hash-alg, encrypt.hash-alg, encrypt.iter-time");
+                    + " lazy_refcounts, backing_file, backing_fmt, preallocation, data_file,"
+                    + " data_file_raw, size, nocow, encrypt.format, encrypt.cipher-alg,"
+                    + " encrypt.cipher-mode, encrypt.ivgen-alg, encrypt.ivgen-hash-alg,"
+                    + " encrypt.hash-alg, encrypt.iter-time");
       }
     }
-  }
-
-  private static CommandFailedException notYet(String key) {
-    return CommandFailedException.usage("-o " + key + ": not supported yet for new images");
   }
 
   /** The backing file that the options name. */
@@ -120,8 +134,34 @@ final class CreateOptions {
     return encryption;
   }
 
+  /** The name of the external data file, from the working directory on. */
+  Optional<String> dataFile() {
+    return dataFile;
+  }
+
+  /** The disk's size in bytes. */
+  OptionalLong size() {
+    return size;
+  }
+
+  /** Refuses what makes no sense for a raw image, and returns what is left. */
+  Preallocation raw() throws CommandFailedException {
+    if (!onlyQcow2.isEmpty()) {
+      throw CommandFailedException.usage(
+              "-o %s: a raw image has no such option".formatted(onlyQcow2.getFirst()))
+          .hint("there are size, preallocation, nocow; or say -O qcow2 (create: -f qcow2)");
+    }
+    if (preallocation == Preallocation.METADATA) {
+      throw invalid("preallocation", "metadata", "off, falloc or full for a raw image");
+    }
+    return preallocation;
+  }
+
   /** What the options say about the image itself. */
   NewImageOptions image() throws CommandFailedException {
+    if (dataFileRaw && dataFile.isEmpty()) {
+      throw CommandFailedException.usage("-o data_file_raw=on: data_file is missing");
+    }
     try {
       return new NewImageOptions(
           version,
@@ -129,7 +169,9 @@ final class CreateOptions {
           compressionType,
           lazyRefcounts,
           Optional.empty(),
-          List.of());
+          List.of(),
+          dataFile.map(name -> new NewImageOptions.DataFile(name, dataFileRaw)),
+          preallocation);
     } catch (IllegalArgumentException e) {
       throw CommandFailedException.usage("-o: " + e.getMessage());
     }
@@ -149,6 +191,24 @@ final class CreateOptions {
       throw invalid("cluster_size", value, "a power of two from 512 to 2M");
     }
     return bits;
+  }
+
+  private static long size(String key, String value) throws CommandFailedException {
+    try {
+      return ByteSize.parse(value).bytes();
+    } catch (IllegalArgumentException e) {
+      throw CommandFailedException.usage("-o " + key + ": " + e.getMessage());
+    }
+  }
+
+  private static Preallocation preallocation(String value) throws CommandFailedException {
+    return switch (value) {
+      case "off" -> Preallocation.OFF;
+      case "metadata" -> Preallocation.METADATA;
+      case "falloc" -> Preallocation.FALLOC;
+      case "full" -> Preallocation.FULL;
+      default -> throw invalid("preallocation", value, "off, metadata, falloc or full");
+    };
   }
 
   static int version(String value) throws CommandFailedException {

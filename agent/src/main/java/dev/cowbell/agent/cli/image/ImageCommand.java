@@ -5,16 +5,20 @@ import dev.cowbell.agent.cli.Subcommands;
 import picocli.CommandLine.Command;
 
 /** {@code cowbell image …}: disk images, with qemu-img's options and meanings. */
-@Command(name = "image", description = "Looks at, checks, converts and compares disk images.")
+@Command(
+    name = "image",
+    description = "Looks at, makes, checks, converts and compares disk images.")
 @Subcommands({
   AmendCommand.class,
   BitmapCommand.class,
   CheckCommand.class,
   CompareCommand.class,
   ConvertCommand.class,
+  CreateCommand.class,
   DirtyCommand.class,
   InfoCommand.class,
   MapCommand.class,
+  MeasureCommand.class,
   SnapshotCommand.class,
 })
 public final class ImageCommand extends CommandGroup {}

@@ -89,6 +89,17 @@ final class OpenRules {
     return open(file, format, options, passphraseFile);
   }
 
+  /** Opens another image than the one that {@code --passphrase-file} is for, in one's own way. */
+  MappedDisk openOther(Path file, @Nullable String format, OpenOptions options)
+      throws IOException, CommandFailedException {
+    return open(file, format, options, null);
+  }
+
+  /** What {@code --passphrase-file} says. */
+  @Nullable Path passphraseFile() {
+    return passphraseFile;
+  }
+
   /** Opens another image than the one that {@code --passphrase-file} is for. */
   MappedDisk openOther(Path file, @Nullable String format, @Nullable Path itsPassphraseFile)
       throws IOException, CommandFailedException {

@@ -1,0 +1,60 @@
+package dev.cowbell.qcow2.build;
+
+import dev.cowbell.qcow2.io.HostFile;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** The file of a new image and, where its data goes to another one, that file as well. */
+public final class PendingImage implements Closeable {
+  private final PendingFile image;
+  private final @Nullable PendingFile data;
+
+  private PendingImage(PendingFile image, @Nullable PendingFile data) {
+    this.image = image;
+    this.data = data;
+  }
+
+  /**
+   * Creates the files.
+   *
+   * @param dataFile relative to the working directory, as QEMU takes the names of data files
+   */
+  public static PendingImage of(Path image, Optional<Path> dataFile) throws IOException {
+    PendingFile data = dataFile.isPresent() ? PendingFile.of(dataFile.get()) : null;
+    try {
+      return new PendingImage(PendingFile.of(image), data);
+    } catch (IOException | RuntimeException e) {
+      if (data != null) {
+        data.close();
+      }
+      throw e;
+    }
+  }
+
+  public HostFile file() {
+    return image.file();
+  }
+
+  public Optional<HostFile> dataFile() {
+    return Optional.ofNullable(data).map(PendingFile::file);
+  }
+
+  /** Gives the files their names, the data's first, as the image refers to it. */
+  public void publish(PendingFile.Existing existing, boolean durable) throws IOException {
+    if (data != null) {
+      data.publish(existing, durable);
+    }
+    image.publish(existing, durable);
+  }
+
+  @Override
+  public void close() throws IOException {
+    try (PendingFile _ = image;
+        PendingFile _ = data) {
+      // Both are removed unless they were published.
+    }
+  }
+}
