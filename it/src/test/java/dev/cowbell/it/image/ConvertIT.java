@@ -38,7 +38,8 @@ final class ConvertIT {
       Path folder = Files.createDirectories(dir.resolve("round" + round));
       Path source = folder.resolve("source.qcow2");
       Path target = folder.resolve("target.qcow2");
-      NewImageVariant from = NewImageVariant.random(random, folder.resolve("source.data").toString());
+      NewImageVariant from =
+          NewImageVariant.random(random, folder.resolve("source.data").toString());
       NewImageVariant to = NewImageVariant.random(random, folder.resolve("target.data").toString());
       QemuImg.create(source, from.options(), SIZE);
       write(source, 8);
@@ -67,8 +68,7 @@ final class ConvertIT {
       assertThat(Cowbell.run("image", "compare", source, target).exit()).as(context).isZero();
       assertThat(described(target)).as(context).isEqualTo(describedByQemu(to, folder));
       if (to.options().contains("data_file_raw=on")) {
-        assertThat(
-                QemuImg.run("compare", "-f", "raw", "-F", "qcow2", to.dataFile(), source).exit())
+        assertThat(QemuImg.run("compare", "-f", "raw", "-F", "qcow2", to.dataFile(), source).exit())
             .as(context)
             .isZero();
       }
@@ -165,8 +165,7 @@ final class ConvertIT {
       file.write(7); // so that it shows what is left alone
     }
     Cowbell.of("image", "convert", "-n", "--target-is-zero", "-O", "raw", source, raw);
-    QemuIo.run(
-            List.of("-f", "raw"), raw, List.of("read -q -P 7 0 1", "read -q -P 5 1M 64k"))
+    QemuIo.run(List.of("-f", "raw"), raw, List.of("read -q -P 7 0 1", "read -q -P 5 1M 64k"))
         .success();
     Cowbell.of("image", "convert", "-n", "-O", "raw", source, raw);
     QemuImg.assertSame(source, "qcow2", raw, "raw");

@@ -82,8 +82,18 @@ final class CreateIT {
     QemuIo.of(base, "write -q -P 9 1M 3M");
     Path top = dir.resolve("top.qcow2");
     Cowbell.of(
-        "image", "create", "-q", "-f", "qcow2", "-o", "compat=1.1," + options, "-b", "base.qcow2",
-        "-F", "qcow2", top);
+        "image",
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-o",
+        "compat=1.1," + options,
+        "-b",
+        "base.qcow2",
+        "-F",
+        "qcow2",
+        top);
     assertThat(QemuImg.info(top).path("virtual-size").asLong()).isEqualTo(5 * MIB + 512);
     assertThat(QemuImg.info(top).path("backing-filename").asText()).isEqualTo("base.qcow2");
     QemuImg.checkClean(top);
@@ -96,7 +106,8 @@ final class CreateIT {
   void a_backing_file_that_is_not_looked_at_need_not_exist() {
     Path top = dir.resolve("top.qcow2");
     assertThat(
-            Cowbell.run("image", "create", "-f", "qcow2", "-b", "no", "-F", "raw", top, "1M").exit())
+            Cowbell.run("image", "create", "-f", "qcow2", "-b", "no", "-F", "raw", top, "1M")
+                .exit())
         .isNotZero();
     assertThat(Files.exists(top)).isFalse();
     Shell.Result sizeless =

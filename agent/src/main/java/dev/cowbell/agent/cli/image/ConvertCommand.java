@@ -334,10 +334,7 @@ final class ConvertCommand extends CowbellCommand {
     Path path = target.toAbsolutePath().resolveSibling(backingName);
     try (MappedDisk below = rules.openOther(path, format, targetBackingPassphraseFile)) {
       write(
-          disk,
-          CreateCommand.withBacking(image, backingName, format),
-          create,
-          Optional.of(below));
+          disk, CreateCommand.withBacking(image, backingName, format), create, Optional.of(below));
     }
   }
 
@@ -357,8 +354,7 @@ final class ConvertCommand extends CowbellCommand {
         create.encryption().make("--target-passphrase-file", targetPassphraseFile, console());
     try (NewLuks _ = luks.orElse(null);
         PendingImage file = PendingImage.of(target, create.dataFile().map(Path::of))) {
-      CopyTarget made =
-          new NewQcow2Image(file.file(), file.dataFile(), disk.size(), image, luks);
+      CopyTarget made = new NewQcow2Image(file.file(), file.dataFile(), disk.size(), image, luks);
       copy(disk, made, below, compress ? image.compressionType() : null);
       file.publish(PendingFile.Existing.REPLACE, isDurable());
     }

@@ -111,8 +111,7 @@ final class CreateCommand extends CowbellCommand {
     announce(describe(image, bytes));
     try (NewLuks _ = luks.orElse(null);
         PendingImage files = PendingImage.of(target, create.dataFile().map(Path::of))) {
-      NewQcow2Image made =
-          new NewQcow2Image(files.file(), files.dataFile(), bytes, image, luks);
+      NewQcow2Image made = new NewQcow2Image(files.file(), files.dataFile(), bytes, image, luks);
       made.placeNothing();
       made.finish();
       files.publish(PendingFile.Existing.REPLACE, false);
