@@ -185,6 +185,20 @@ final class ConvertIT {
     assertThat(Files.readAllBytes(target)).isEqualTo(before);
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"", "cluster_size=512", "extended_l2=on", "cluster_size=2M"})
+  void an_existing_image_is_written_over(String options) {
+    Path source = image("source.qcow2");
+    Path target = dir.resolve("target.qcow2");
+    QemuImg.create(target, "compat=1.1," + options, SIZE + (2 << 20));
+    QemuIo.of(target, "write -q -P 99 0 11M");
+    Cowbell.of("image", "convert", "-n", "-O", "qcow2", source, target);
+    QemuImg.checkClean(target);
+    QemuIo.of(target, "read -q -P 99 %d 1M".formatted(SIZE));
+    QemuImg.of("resize", "--shrink", target, SIZE);
+    QemuImg.assertSame(source, "qcow2", target, "qcow2");
+  }
+
   @Test
   void a_rate_is_kept() {
     Path source = image("source.qcow2");

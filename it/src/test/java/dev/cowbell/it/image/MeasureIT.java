@@ -37,7 +37,8 @@ final class MeasureIT {
     for (int round = 0; round < ROUNDS / 10; round++) {
       Path image = dir.resolve("image" + round + ".qcow2");
       long size = 512 * random.nextLong(20_000, 60_000);
-      QemuImg.create(image, "cluster_size=" + CLUSTERS[random.nextInt(5)], size);
+      // of images with larger clusters QEMU looks at the holes inside the file, too
+      QemuImg.create(image, "cluster_size=" + CLUSTERS[random.nextInt(4)], size);
       List<String> commands = new ArrayList<>();
       for (int i = 0; i < 12; i++) {
         long at = 512 * random.nextLong(size / 512 - 800);

@@ -3,10 +3,10 @@ package dev.cowbell.qcow2.build;
 import java.io.IOException;
 
 /**
- * A new image in the making. Chunks of the disk are placed one at a time and in guest order, then
- * written, by any thread and in any order.
+ * What a disk is copied to: mostly a new image in the making. Chunks of the disk are placed one at
+ * a time and in guest order, then written, by any thread and in any order.
  */
-public sealed interface CopyTarget permits NewQcow2Image, NewRawImage {
+public sealed interface CopyTarget permits NewQcow2Image, NewRawImage, ExistingDisk {
 
   /** The bytes of a unit: the smallest run that is written or left out. */
   int unit();

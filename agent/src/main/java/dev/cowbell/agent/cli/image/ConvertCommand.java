@@ -7,12 +7,14 @@ import dev.cowbell.agent.cli.ExitCode;
 import dev.cowbell.agent.observe.Progress;
 import dev.cowbell.qcow2.GuestDisk;
 import dev.cowbell.qcow2.MappedDisk;
+import dev.cowbell.qcow2.OpenOptions;
 import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.bitmap.BitmapInfo;
 import dev.cowbell.qcow2.bitmap.PersistentBitmaps;
 import dev.cowbell.qcow2.build.CopyListener;
 import dev.cowbell.qcow2.build.CopyTarget;
 import dev.cowbell.qcow2.build.DiskCopy;
+import dev.cowbell.qcow2.build.ExistingDisk;
 import dev.cowbell.qcow2.build.NewImageOptions;
 import dev.cowbell.qcow2.build.NewQcow2Image;
 import dev.cowbell.qcow2.build.NewRawImage;
@@ -109,7 +111,7 @@ final class ConvertCommand extends CowbellCommand {
       description = "The shortest run of zeroes that is left out of a raw file; 0: leave out none.")
   private ByteSize sparse = new ByteSize(4096);
 
-  @Option(names = "-n", description = "Write into an existing raw file or device.")
+  @Option(names = "-n", description = "Write into an existing image or device.")
   private boolean existing;
 
   @Option(
@@ -170,7 +172,9 @@ final class ConvertCommand extends CowbellCommand {
                       .warn("%d bytes at %d are lost: %s".formatted(length, at, why.getMessage()));
                 });
       }
-      if (qcow2) {
+      if (qcow2 && existing) {
+        overQcow2(disk);
+      } else if (qcow2) {
         toQcow2(disk, create, bitmaps ? copiedBitmaps(image) : List.of());
       } else {
         toRaw(disk, create.raw());
@@ -236,9 +240,8 @@ final class ConvertCommand extends CowbellCommand {
       }
     }
     checkBitmaps(qcow2);
-    if (qcow2 && existing) {
-      throw CommandFailedException.usage(
-          "-n: writing into an existing qcow2 image is not supported yet; raw is");
+    if (existing) {
+      checkExisting(qcow2);
     }
     CreateOptions create = CreateOptions.parse(options);
     checkLevel(create);
@@ -251,6 +254,16 @@ final class ConvertCommand extends CowbellCommand {
           "-c: an image with a data file can't hold compressed clusters");
     }
     return create;
+  }
+
+  private void checkExisting(boolean qcow2) throws CommandFailedException {
+    if (!options.isEmpty() || backing != null || targetPassphraseFile != null) {
+      throw CommandFailedException.usage("-n: the target is there, so -o, -B and keys say nothing");
+    }
+    if (qcow2 && (compress || bitmaps)) {
+      throw CommandFailedException.usage(
+          "-n: -c and --bitmaps are for new images; leave -n out to make one");
+    }
   }
 
   private void checkBitmaps(boolean qcow2) throws CommandFailedException {
@@ -312,6 +325,17 @@ final class ConvertCommand extends CowbellCommand {
           Optional.empty(),
           null);
       file.publish(PendingFile.Existing.REPLACE, isDurable());
+    }
+  }
+
+  private void overQcow2(GuestDisk disk) throws IOException {
+    OpenOptions how = rules.options().withAccess(OpenOptions.Access.READ_WRITE);
+    try (Qcow2Image image = Qcow2Image.open(target, how)) {
+      int unit = image.head().header().geometry().clusterSize();
+      copy(disk, new ExistingDisk(image, disk.size(), unit, targetIsZero), Optional.empty(), null);
+      if (isDurable()) {
+        image.flush();
+      }
     }
   }
 

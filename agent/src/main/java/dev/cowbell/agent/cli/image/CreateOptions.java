@@ -162,6 +162,11 @@ final class CreateOptions {
     if (dataFileRaw && dataFile.isEmpty()) {
       throw CommandFailedException.usage("-o data_file_raw=on: data_file is missing");
     }
+    if (extendedL2 && clusterBits < Geometry.MIN_CLUSTER_BITS_EXTENDED_L2) {
+      throw CommandFailedException.usage(
+          "-o extended_l2=on: cluster_size=%d is not allowed, but 16k to 2M"
+              .formatted(1 << clusterBits));
+    }
     try {
       return new NewImageOptions(
           version,

@@ -75,6 +75,7 @@ final class ImageCommandTest {
         "-O qcow2 -o extended_l2=maybe",
         "-O qcow2 -o cluster_size=8k,extended_l2=on",
         "-O qcow2 -n",
+        "-O qcow2 -n -c",
         "-O qcow2 -B base.qcow2",
         "-O raw -c",
         "-m 0",
