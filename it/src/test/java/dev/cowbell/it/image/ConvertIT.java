@@ -186,11 +186,12 @@ final class ConvertIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "cluster_size=512", "extended_l2=on", "cluster_size=2M"})
+  @ValueSource(
+      strings = {"compat=0.10", "cluster_size=512", "extended_l2=on", "cluster_size=2M"})
   void an_existing_image_is_written_over(String options) {
     Path source = image("source.qcow2");
     Path target = dir.resolve("target.qcow2");
-    QemuImg.create(target, "compat=1.1," + options, SIZE + (2 << 20));
+    QemuImg.create(target, options, SIZE + (2 << 20));
     QemuIo.of(target, "write -q -P 99 0 11M");
     Cowbell.of("image", "convert", "-n", "-O", "qcow2", source, target);
     QemuImg.checkClean(target);

@@ -9,8 +9,6 @@ import dev.cowbell.qcow2.GuestDisk;
 import dev.cowbell.qcow2.MappedDisk;
 import dev.cowbell.qcow2.OpenOptions;
 import dev.cowbell.qcow2.Qcow2Image;
-import dev.cowbell.qcow2.bitmap.BitmapInfo;
-import dev.cowbell.qcow2.bitmap.PersistentBitmaps;
 import dev.cowbell.qcow2.build.CopyListener;
 import dev.cowbell.qcow2.build.CopyTarget;
 import dev.cowbell.qcow2.build.DiskCopy;
@@ -32,7 +30,6 @@ import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
@@ -175,38 +172,12 @@ final class ConvertCommand extends CowbellCommand {
       if (qcow2 && existing) {
         overQcow2(disk);
       } else if (qcow2) {
-        toQcow2(disk, create, bitmaps ? copiedBitmaps(image) : List.of());
+        toQcow2(disk, create, bitmaps ? CopiedBitmaps.of(image, skipBroken, console()) : CopiedBitmaps.NONE);
       } else {
         toRaw(disk, create.raw());
       }
     }
     return lost.get() == 0 ? ExitCode.DONE : ExitCode.WARNINGS;
-  }
-
-  private List<NewImageOptions.NewBitmap> copiedBitmaps(MappedDisk disk)
-      throws IOException, CommandFailedException {
-    if (!(disk instanceof Qcow2Image image)) {
-      throw CommandFailedException.because(
-          ExitCode.FAILED, "--bitmaps: only a qcow2 image has bitmaps");
-    }
-    PersistentBitmaps present = PersistentBitmaps.read(image.file(), image.head());
-    present.warnings().forEach(console()::warn);
-    List<NewImageOptions.NewBitmap> copied = new ArrayList<>();
-    for (BitmapInfo bitmap : present.list()) {
-      String name = bitmap.name();
-      if (!bitmap.inUse()) {
-        copied.add(
-            new NewImageOptions.NewBitmap(
-                name, bitmap.granularityBits(), bitmap.enabled(), () -> present.load(name)));
-      } else if (skipBroken) {
-        console().warn("bitmap '" + name + "' is in use and left out");
-      } else {
-        throw CommandFailedException.because(
-                ExitCode.FAILED, "--bitmaps: bitmap '" + name + "' is in use, its bits are unknown")
-            .hint("leave it out with --skip-broken-bitmaps");
-      }
-    }
-    return copied;
   }
 
   private CreateOptions checkOptions(boolean qcow2) throws CommandFailedException {
@@ -339,12 +310,9 @@ final class ConvertCommand extends CowbellCommand {
     }
   }
 
-  private void toQcow2(GuestDisk disk, CreateOptions create, List<NewImageOptions.NewBitmap> copied)
+  private void toQcow2(GuestDisk disk, CreateOptions create, CopiedBitmaps copied)
       throws IOException, CommandFailedException {
-    NewImageOptions image = create.image();
-    for (NewImageOptions.NewBitmap bitmap : copied) {
-      image = withBitmap(image, bitmap);
-    }
+    NewImageOptions image = copied.addTo(create.image());
     String backingName = backing != null ? backing : create.backingFile().orElse(null);
     String format = backingFormat != null ? backingFormat : create.backingFormat().orElse(null);
     if (backingName == null) {
@@ -359,15 +327,6 @@ final class ConvertCommand extends CowbellCommand {
     try (MappedDisk below = rules.openOther(path, format, targetBackingPassphraseFile)) {
       write(
           disk, CreateCommand.withBacking(image, backingName, format), create, Optional.of(below));
-    }
-  }
-
-  private static NewImageOptions withBitmap(NewImageOptions image, NewImageOptions.NewBitmap bitmap)
-      throws CommandFailedException {
-    try {
-      return image.withBitmap(bitmap);
-    } catch (IllegalArgumentException e) {
-      throw CommandFailedException.usage("--bitmaps: " + e.getMessage());
     }
   }
 
