@@ -186,8 +186,7 @@ final class ConvertIT {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {"compat=0.10", "cluster_size=512", "extended_l2=on", "cluster_size=2M"})
+  @ValueSource(strings = {"compat=0.10", "cluster_size=512", "extended_l2=on", "cluster_size=2M"})
   void an_existing_image_is_written_over(String options) {
     Path source = image("source.qcow2");
     Path target = dir.resolve("target.qcow2");

@@ -178,8 +178,7 @@ final class NativeFile implements Transfer {
     }
     return switch (code) {
       case ENODEV, Libc.ENOSYS, Libc.EOPNOTSUPP -> false;
-      default ->
-          throw Libc.failure("allocating %d bytes at %d".formatted(length, at), code);
+      default -> throw Libc.failure("allocating %d bytes at %d".formatted(length, at), code);
     };
   }
 

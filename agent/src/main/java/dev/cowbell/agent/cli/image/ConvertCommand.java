@@ -172,7 +172,10 @@ final class ConvertCommand extends CowbellCommand {
       if (qcow2 && existing) {
         overQcow2(disk);
       } else if (qcow2) {
-        toQcow2(disk, create, bitmaps ? CopiedBitmaps.of(image, skipBroken, console()) : CopiedBitmaps.NONE);
+        toQcow2(
+            disk,
+            create,
+            bitmaps ? CopiedBitmaps.of(image, skipBroken, console()) : CopiedBitmaps.NONE);
       } else {
         toRaw(disk, create.raw());
       }
