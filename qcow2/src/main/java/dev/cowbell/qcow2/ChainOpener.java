@@ -50,7 +50,7 @@ final class ChainOpener {
       if (writes(depth)) {
         refuseToWrite(head);
       }
-      HostFile dataFile = openData(file, head);
+      HostFile dataFile = openData(file, head, writes(depth));
       owned.dataFile = dataFile.equals(file) ? null : dataFile;
       StoredData data = unlock(file, head, dataFile, depth);
       owned.data = data;
@@ -73,9 +73,6 @@ final class ChainOpener {
 
   /** What can't be written to yet without damage. */
   private static void refuseToWrite(ImageHead head) throws IOException {
-    if (head.header().features().has(Feature.EXTERNAL_DATA_FILE)) {
-      throw new ReadOnlyImageException("guest data in an external data file can't be written yet");
-    }
     if (head.header().features().has(Feature.BITMAPS)
         && head.extension(HeaderExtension.Bitmaps.class).isPresent()) {
       throw new ReadOnlyImageException(
@@ -123,13 +120,16 @@ final class ChainOpener {
     }
     Optional<Passphrase> passphrase = options.passphrases().forLayer(depth);
     Optional<ImageCipher> cipher = ImageCipher.open(file, head, passphrase);
+    if (head.header().features().has(Feature.RAW_EXTERNAL_DATA) && cipher.isEmpty()) {
+      return new StoredData.Raw(data);
+    }
     return cipher.isEmpty()
         ? new StoredData.Plain(data)
         : new StoredData.Encrypted(data, new EncryptedClusters(data, cipher.get()));
   }
 
   /** The file that holds uncompressed guest data: the image itself, mostly. */
-  private HostFile openData(HostFile file, ImageHead head) throws IOException {
+  private HostFile openData(HostFile file, ImageHead head, boolean written) throws IOException {
     if (!head.header().features().has(Feature.EXTERNAL_DATA_FILE)
         || options.scope() == OpenOptions.Scope.METADATA) {
       return file;
@@ -139,12 +139,15 @@ final class ChainOpener {
             .orElseThrow(() ->
                 new CorruptImageException(
                     "guest data is in an external data file, but its name is missing"));
-    return open(
-        new FileReference(
-            FileReference.Role.DATA_FILE,
-            file.name(),
-            ReferenceName.parse(name).filename(),
-            FileReference.Base.WORKING_DIRECTORY));
+    HostFile data =
+        open(
+            new FileReference(
+                FileReference.Role.DATA_FILE,
+                file.name(),
+                ReferenceName.parse(name).filename(),
+                FileReference.Base.WORKING_DIRECTORY,
+                written));
+    return written ? BarrierFile.adopt(data, options.barriers()) : data;
   }
 
   private @Nullable MappedDisk openBacking(HostFile file, ImageHead head, boolean alone)
@@ -164,7 +167,11 @@ final class ChainOpener {
     HostFile backing =
         open(
             new FileReference(
-                FileReference.Role.BACKING_FILE, file.name(), parsed.filename(), parsed.base()));
+                FileReference.Role.BACKING_FILE,
+                file.name(),
+                parsed.filename(),
+                parsed.base(),
+                false));
     return openLayer(backing, format, parsed.alone());
   }
 

@@ -9,8 +9,10 @@ import java.nio.file.Path;
  * @param referrer the name of the image file that says so
  * @param filename the file's name, without prefixes
  * @param relativeTo what a relative name starts from
+ * @param written whether the file is to be written to, as the data file of a writable image is
  */
-public record FileReference(Role role, String referrer, String filename, Base relativeTo) {
+public record FileReference(
+    Role role, String referrer, String filename, Base relativeTo, boolean written) {
 
   /** What a file is to the image that refers to it. */
   public enum Role {

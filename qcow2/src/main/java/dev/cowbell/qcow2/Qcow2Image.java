@@ -1,11 +1,14 @@
 package dev.cowbell.qcow2;
 
 import dev.cowbell.bitmaps.ExtentSet;
+import dev.cowbell.qcow2.compress.ClusterPacker;
 import dev.cowbell.qcow2.compress.CompressedClusters;
+import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.SnapshotEntry;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.Zeroes;
 import dev.cowbell.qcow2.map.ChangedExtents;
 import dev.cowbell.qcow2.map.ClusterMap;
 import dev.cowbell.qcow2.map.L2Cache;
@@ -335,6 +338,74 @@ public final class Qcow2Image implements WritableDisk {
   @Override
   public void flush() throws IOException {
     change(ImageWriter::flush);
+  }
+
+  /**
+   * Writes whole clusters compressed, each as the image's compression type says, and those that do
+   * not shrink as they are. In encrypted images and with an external data file nothing is
+   * compressed: there compressed clusters would be stored in plain, or not at all.
+   *
+   * @param at a multiple of the cluster size
+   * @param src whole clusters; the last one may be short where the disk ends
+   * @throws IllegalArgumentException if the range is not made of whole clusters
+   */
+  public void writeCompressed(long at, ByteBuffer src, ClusterPacker packer) throws IOException {
+    Objects.checkFromIndexSize(at, (long) src.remaining(), size());
+    Geometry geometry = head.header().geometry();
+    long end = at + src.remaining();
+    if (!geometry.isClusterAligned(at) || (!geometry.isClusterAligned(end) && end != size())) {
+      throw new IllegalArgumentException(
+          "offset %d, length %d are not whole clusters of %d bytes"
+              .formatted(at, src.remaining(), geometry.clusterSize()));
+    }
+    boolean compresses = data instanceof StoredData.Plain(HostFile plain) && plain.equals(file);
+    if (!compresses) {
+      write(at, src);
+      return;
+    }
+    ByteBuffer cluster = ByteBuffer.allocateDirect(geometry.clusterSize());
+    ByteBuffer packed = ByteBuffer.allocateDirect(geometry.clusterSize() - 1);
+    for (long next = at; src.hasRemaining(); next += geometry.clusterSize()) {
+      int length = Math.min(geometry.clusterSize(), src.remaining());
+      cluster.clear().put(0, src, src.position(), length).position(length);
+      Zeroes.fill(cluster);
+      int packedLength = packer.pack(cluster.flip(), packed.clear());
+      ByteBuffer plain = src.slice(src.position(), length);
+      src.position(src.position() + length);
+      long guest = next;
+      change(writer -> {
+        if (packedLength < 0
+            || !writer.writeCompressed(guest, packed.clear().limit(packedLength), length)) {
+          writer.write(guest, plain);
+        }
+      });
+    }
+  }
+
+  /** Whether a resize may throw away what is behind the new end. */
+  public enum Shrinking {
+    REFUSED,
+    ALLOWED
+  }
+
+  /**
+   * Gives the disk another size, durable when this returns. What is new reads as zeroes. An image
+   * of version 2 that has internal snapshots can't be resized.
+   *
+   * @param newSize in bytes, a multiple of 512
+   * @throws IllegalArgumentException if the disk would shrink and that was not allowed
+   * @throws UnsupportedFeatureException if the format does not allow it
+   */
+  public void resize(long newSize, Shrinking shrinking) throws IOException {
+    if (newSize < 0 || newSize % 512 != 0) {
+      throw new IllegalArgumentException("a size of " + newSize + " is no multiple of 512");
+    }
+    if (newSize < size() && shrinking == Shrinking.REFUSED) {
+      throw new IllegalArgumentException(
+          "the disk would shrink from %d to %d bytes, which was not allowed"
+              .formatted(size(), newSize));
+    }
+    change(writer -> writer.resize(newSize, this::reload));
   }
 
   @FunctionalInterface

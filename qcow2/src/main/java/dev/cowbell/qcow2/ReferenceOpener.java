@@ -13,7 +13,7 @@ import java.io.IOException;
 public interface ReferenceOpener {
 
   /**
-   * Opens the file for reading; the caller closes it.
+   * Opens the file for reading, and for writing where the reference says so; the caller closes it.
    *
    * @throws ReferenceException if it may not be opened; the message need not name the referrer
    */
@@ -28,13 +28,16 @@ public interface ReferenceOpener {
     };
   }
 
-  /** Opens whatever file or block device is named, with the given locks. */
+  /**
+   * Opens whatever file or block device is named, with the given locks; or with those for writing
+   * what is to be written.
+   */
   static ReferenceOpener followFiles(ImageLock.Use use) {
     return followFiles(use, HostIo.CHANNEL);
   }
 
   /** Opens whatever file or block device is named, with the given locks and in the given way. */
   static ReferenceOpener followFiles(ImageLock.Use use, HostIo io) {
-    return reference -> io.open(reference.path(), use);
+    return reference -> io.open(reference.path(), reference.written() ? ImageLock.Use.WRITE : use);
   }
 }

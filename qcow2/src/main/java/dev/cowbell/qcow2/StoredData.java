@@ -59,6 +59,49 @@ sealed interface StoredData extends ClusterStore, Closeable {
     }
   }
 
+  /** The file is a raw image of the disk by itself, and has to stay one. */
+  record Raw(HostFile file) implements StoredData {
+    @Override
+    public void read(long guestOffset, long hostOffset, ByteBuffer dst) throws IOException {
+      file.readPadded(hostOffset, dst);
+    }
+
+    @Override
+    public void write(long guestOffset, long hostOffset, ByteBuffer src) throws IOException {
+      file.write(hostOffset, src);
+    }
+
+    @Override
+    public void zeroed(long guestOffset, long length) throws IOException {
+      file.punchHole(guestOffset, length);
+    }
+
+    @Override
+    public void resized(long diskSize) throws IOException {
+      file.resize(diskSize);
+    }
+
+    @Override
+    public int granularity() {
+      return 1;
+    }
+
+    @Override
+    public long untouchedFrom() {
+      return Long.MAX_VALUE;
+    }
+
+    @Override
+    public Optional<String> plainFile() {
+      return Optional.of(file.name());
+    }
+
+    @Override
+    public void close() throws IOException {
+      file.close();
+    }
+  }
+
   /** Bytes are encrypted, and the key is known. */
   record Encrypted(HostFile file, EncryptedClusters clusters) implements StoredData {
     @Override

@@ -21,7 +21,9 @@ record WrittenVariant(int clusterSize, int refcountBits, boolean backed, Layer l
     PLAIN,
     ZSTD,
     EXTENDED,
-    LAZY
+    LAZY,
+    DATA_FILE,
+    RAW_DATA_FILE
   }
 
   static List<WrittenVariant> all() {
@@ -39,6 +41,10 @@ record WrittenVariant(int clusterSize, int refcountBits, boolean backed, Layer l
       }
     }
     all.add(new WrittenVariant(16 * KIB, 16, true, Layer.EXTENDED));
+    all.add(new WrittenVariant(64 * KIB, 16, true, Layer.LAZY));
+    all.add(new WrittenVariant(64 * KIB, 16, true, Layer.DATA_FILE));
+    all.add(new WrittenVariant(4 * KIB, 1, false, Layer.DATA_FILE));
+    all.add(new WrittenVariant(64 * KIB, 16, false, Layer.RAW_DATA_FILE));
     return all;
   }
 
@@ -48,7 +54,7 @@ record WrittenVariant(int clusterSize, int refcountBits, boolean backed, Layer l
 
   /** One-bit refcounts can count no second reference. */
   boolean canShare() {
-    return refcountBits != 1;
+    return refcountBits != 1 && !hasDataFile();
   }
 
   /** No multiple of the cluster size where clusters are more than a sector. */
@@ -62,10 +68,7 @@ record WrittenVariant(int clusterSize, int refcountBits, boolean backed, Layer l
     options +=
         version2()
             ? ",compat=0.10"
-            : ",compat=1.1,refcount_bits="
-                + refcountBits
-                + (layer == Layer.ZSTD ? ",compression_type=zstd" : "")
-                + (layer == Layer.EXTENDED ? ",extended_l2=on" : "");
+            : ",compat=1.1,refcount_bits=" + refcountBits + layerOptions(folder);
     if (backed) {
       Path base = folder.resolve("base.qcow2");
       long size = random.nextBoolean() ? diskSize() : diskSize() / 3 / 512 * 512;
@@ -76,6 +79,22 @@ record WrittenVariant(int clusterSize, int refcountBits, boolean backed, Layer l
       QemuImg.create(image, options, diskSize());
     }
     return image;
+  }
+
+  private String layerOptions(Path folder) {
+    Path data = folder.resolve("guest.data");
+    return switch (layer) {
+      case PLAIN -> "";
+      case ZSTD -> ",compression_type=zstd";
+      case EXTENDED -> ",extended_l2=on";
+      case LAZY -> ",lazy_refcounts=on";
+      case DATA_FILE -> ",data_file=" + data;
+      case RAW_DATA_FILE -> ",data_file_raw=on,data_file=" + data;
+    };
+  }
+
+  private boolean hasDataFile() {
+    return layer == Layer.DATA_FILE || layer == Layer.RAW_DATA_FILE;
   }
 
   /** Compressed writes for qemu-io, which accepts none where there is something already. */

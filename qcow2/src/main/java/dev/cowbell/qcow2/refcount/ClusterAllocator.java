@@ -52,6 +52,8 @@ public final class ClusterAllocator {
 
   private long sweepEnd;
 
+  private long releases;
+
   /** Behind the last cluster that was allocated. */
   private long allocatedEnd;
 
@@ -308,9 +310,14 @@ public final class ClusterAllocator {
     released.ranges.clear();
   }
 
-  /** Gives back clusters that were allocated and never referred to. */
-  public void undo(Allocation unused) throws IOException {
-    release(clusters(unused.offset(), unused.clusters() << geometry.clusterBits()));
+  /** Gives back references that were taken and never used. */
+  public void undo(long offset, long bytes) throws IOException {
+    release(clusters(offset, bytes));
+  }
+
+  /** Grows whenever references are given up: clusters known to be in use may then be free. */
+  public long releases() {
+    return releases;
   }
 
   /** Gives back what was allocated since the last commit; nothing may refer to it. */
@@ -365,6 +372,7 @@ public final class ClusterAllocator {
   }
 
   private void release(Range range) throws IOException {
+    releases++;
     for (long i = range.start(); i < range.end(); i++) {
       if (refcounts.release(i)) {
         remember(i);

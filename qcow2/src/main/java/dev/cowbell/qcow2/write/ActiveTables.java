@@ -101,6 +101,15 @@ final class ActiveTables {
     return new Writable(offset, table);
   }
 
+  /** Takes the table for a guest offset out of the L1 table. */
+  void drop(long guestOffset) {
+    long index = geometry.l1Index(guestOffset);
+    long offset = L1Entry.offset(map.l1().word(index));
+    changes.setL1(index, 0);
+    changes.dropped(offset);
+    allocator.freeLater(Kind.ACTIVE_L2, offset, geometry.clusterSize());
+  }
+
   /** What an entry says, which must make sense. */
   ClusterState state(long word, long bitmap, long guestCluster) throws IOException {
     try {

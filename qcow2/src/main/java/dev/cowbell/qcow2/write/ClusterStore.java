@@ -15,6 +15,15 @@ public interface ClusterStore {
   void write(long guestOffset, long hostOffset, ByteBuffer src) throws IOException;
 
   /**
+   * Guest bytes read as zeroes from now on because the tables say so; a raw data file has to say so
+   * as well.
+   */
+  default void zeroed(long guestOffset, long length) throws IOException {}
+
+  /** The disk has another size from now on; a raw data file has to follow. */
+  default void resized(long diskSize) throws IOException {}
+
+  /**
    * The unit that can be written without knowing what is around it: 1, or a sector if encrypted.
    */
   int granularity();

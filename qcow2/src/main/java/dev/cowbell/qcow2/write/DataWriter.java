@@ -181,7 +181,7 @@ final class DataWriter {
       return length;
     } finally {
       if (!done && !tables.rules().dataFile()) {
-        allocator.undo(place);
+        allocator.undo(place.offset(), place.clusters() << geometry.clusterBits());
       }
     }
   }

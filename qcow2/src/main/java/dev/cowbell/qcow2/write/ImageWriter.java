@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2.write;
 
 import dev.cowbell.qcow2.WritableDisk.ZeroSpace;
+import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.map.TableChanges;
 import dev.cowbell.qcow2.refcount.ClusterAllocator;
@@ -35,6 +36,9 @@ public final class ImageWriter {
   private TableChanges changes;
   private DataWriter data;
   private ZeroWriter zeroes;
+  private CompressedWriter compressed;
+  private Truncation truncation;
+  private long diskSize;
 
   /**
    * What an image consists of while it is written to, and stays the same.
@@ -81,6 +85,9 @@ public final class ImageWriter {
     ActiveTables tables = new ActiveTables(changes, allocator, damage);
     this.data = dataWriter(tables, state);
     this.zeroes = zeroWriter(tables, state);
+    this.compressed = new CompressedWriter(file, tables, allocator, damage, data);
+    this.truncation = new Truncation(tables, data);
+    this.diskSize = state.diskSize();
     allocator.searchWholeFile();
   }
 
@@ -92,7 +99,7 @@ public final class ImageWriter {
 
   private ZeroWriter zeroWriter(ActiveTables tables, State state) {
     return new ZeroWriter(
-        tables, state.allocator(), damage, data, state.diskSize(), parts.backed());
+        tables, state.allocator(), damage, data, parts.store(), state.diskSize(), parts.backed());
   }
 
   /** Goes on from another state, under the exclusive lock. */
@@ -102,6 +109,9 @@ public final class ImageWriter {
     ActiveTables tables = new ActiveTables(changes, allocator, damage);
     data = dataWriter(tables, state);
     zeroes = zeroWriter(tables, state);
+    compressed = new CompressedWriter(file, tables, allocator, damage, data);
+    truncation = new Truncation(tables, data);
+    diskSize = state.diskSize();
     commit.take(changes, allocator);
     allocator.searchWholeFile();
   }
@@ -168,7 +178,11 @@ public final class ImageWriter {
   private void inSteps(long at, long length, RangeStep step) throws IOException {
     damage.check();
     observer.beforeChange(at, length);
-    long end = at + length;
+    steps(at, at + length, step);
+    changed();
+  }
+
+  private void steps(long at, long end, RangeStep step) throws IOException {
     for (long next = at; next < end; ) {
       boundChanges();
       long exclusive = lock.writeLock();
@@ -178,7 +192,6 @@ public final class ImageWriter {
         lock.unlockWrite(exclusive);
       }
     }
-    changed();
   }
 
   private void changed() throws IOException {
@@ -199,6 +212,70 @@ public final class ImageWriter {
     if (full) {
       commit.run(false);
     }
+  }
+
+  /**
+   * Stores a cluster that has been compressed.
+   *
+   * @param at the guest offset of the cluster
+   * @param packed less than a cluster
+   * @return whether there was a place for it that a compressed entry can point to
+   */
+  public boolean writeCompressed(long at, ByteBuffer packed, int guestBytes) throws IOException {
+    damage.check();
+    observer.beforeChange(at, guestBytes);
+    boundChanges();
+    long exclusive = lock.writeLock();
+    try {
+      if (!compressed.isInReach()) {
+        return false;
+      }
+      compressed.write(at, packed);
+    } finally {
+      lock.unlockWrite(exclusive);
+    }
+    changed();
+    return true;
+  }
+
+  /**
+   * Gives the disk another size. What a larger disk has more reads as zeroes; of a smaller one
+   * everything behind the new end is dropped first.
+   *
+   * @param newSize a multiple of 512
+   */
+  public void resize(long newSize, Reload reload) throws IOException {
+    damage.check();
+    Header header = head.head().header();
+    L1Resize.check(header, newSize);
+    long oldSize = diskSize;
+    int clusterSize = header.geometry().clusterSize();
+    long inUse = Math.min(oldSize, newSize);
+    long tailEnd = inUse + (-inUse & (clusterSize - 1));
+    // Whatever was left behind the end inside the last cluster must not come to light.
+    zeroTail(inUse, newSize > oldSize ? tailEnd : Math.min(tailEnd, oldSize));
+    if (newSize < oldSize) {
+      long end = oldSize + (-oldSize & (clusterSize - 1));
+      steps(tailEnd, end, (from, to) -> truncation.drop(from, to));
+    }
+    edit(
+        (image, headWriter, clusters) -> {
+          new L1Resize(image, headWriter, clusters).to(newSize);
+          parts.store().resized(newSize);
+          return image;
+        },
+        reload);
+    if (newSize > oldSize && parts.backedBytes() > oldSize) {
+      steps(
+          oldSize,
+          Math.min(newSize, parts.backedBytes()),
+          (from, to) -> zeroes.zero(from, to, ZeroSpace.MAY_FREE));
+    }
+    commit.run(true);
+  }
+
+  private void zeroTail(long from, long to) throws IOException {
+    steps(from, to, (at, end) -> zeroes.zeroInCluster(at, end));
   }
 
   /** Makes everything durable that was changed before the call. */

@@ -20,6 +20,7 @@ final class ZeroWriter {
   private final ClusterAllocator allocator;
   private final Damage damage;
   private final DataWriter data;
+  private final ClusterStore store;
   private final Geometry geometry;
   private final boolean version3;
   private final long diskSize;
@@ -33,12 +34,14 @@ final class ZeroWriter {
       ClusterAllocator allocator,
       Damage damage,
       DataWriter data,
+      ClusterStore store,
       long diskSize,
       boolean backed) {
     this.tables = tables;
     this.allocator = allocator;
     this.damage = damage;
     this.data = data;
+    this.store = store;
     this.geometry = tables.rules().geometry();
     this.version3 = tables.rules().version() >= 3;
     this.diskSize = diskSize;
@@ -66,6 +69,23 @@ final class ZeroWriter {
     return geometry.extendedL2() && !state.compressed()
         ? zeroSubclusters(at, next, state)
         : zeroData(at, next);
+  }
+
+  /**
+   * Makes the next bytes of a range inside one cluster zero by writing zeroes, which may lie behind
+   * the disk's end.
+   *
+   * @return where the rest of the range starts
+   */
+  long zeroInCluster(long at, long end) throws IOException {
+    L2Table table = tables.table(at);
+    int index = geometry.l2Index(at);
+    long word = table == null ? 0 : table.word(index);
+    long bitmap = table == null ? 0 : table.bitmap(index);
+    ClusterState state = tables.state(word, bitmap, at - geometry.offsetInCluster(at));
+    return readsAsZeroes(state) || !(state.compressed() || tables.rules().holdsCluster(word))
+        ? end
+        : zeroData(at, end);
   }
 
   /** The whole clusters of one L2 table, or what lies inside a single cluster. */
@@ -150,6 +170,7 @@ final class ZeroWriter {
     if ((state.zero() & mask) != mask) {
       int allocated = state.allocated() & ~mask;
       int zero = state.zero() | mask;
+      store.zeroed(from, Math.min(diskSize, cluster + (long) behind * size) - from);
       boolean present = tables.rules().holdsCluster(state.word());
       long host = present ? state.host() : 0;
       tables
@@ -198,6 +219,7 @@ final class ZeroWriter {
    */
   private long change(long at, long end, NewEntry newEntry, boolean allocates) throws IOException {
     L2Table seen = tables.table(at);
+    store.zeroed(at, end - at);
     ActiveTables.Writable table = null;
     int size = geometry.clusterSize();
     for (long guest = at; guest < end; guest += size) {

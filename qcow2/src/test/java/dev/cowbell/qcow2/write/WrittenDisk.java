@@ -3,8 +3,9 @@ package dev.cowbell.qcow2.write;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowbell.qcow2.GuestDisk;
-import dev.cowbell.qcow2.WritableDisk;
+import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.WritableDisk.ZeroSpace;
+import dev.cowbell.qcow2.compress.ClusterPacker;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -44,7 +45,7 @@ final class WrittenDisk {
   }
 
   /** Changes image and model alike; where the image fails, each byte may be old or new. */
-  void change(WritableDisk image, Random random) throws IOException {
+  void change(Qcow2Image image, Random random) throws IOException {
     int longest = random.nextInt(4) == 0 ? content.length : content.length / 16;
     int at = random.nextInt(content.length) / alignment * alignment;
     int length =
@@ -59,6 +60,16 @@ final class WrittenDisk {
         case 0 -> image.writeZeroes(at, length, ZeroSpace.MAY_FREE);
         case 1 -> image.writeZeroes(at, length, ZeroSpace.KEEP);
         case 2 -> image.discard(at, length);
+        case 3 -> {
+          int clusterSize = image.head().header().geometry().clusterSize();
+          at = at / clusterSize * clusterSize;
+          length = Math.min(content.length - at, clusterSize * (1 + random.nextInt(4)));
+          bytes = Arrays.copyOf(new byte[] {1, 2, 3}, length);
+          Arrays.fill(bytes, length / 2, length, (byte) random.nextInt());
+          try (ClusterPacker packer = ClusterPacker.of(image.head().header().compressionType())) {
+            image.writeCompressed(at, ByteBuffer.wrap(bytes), packer);
+          }
+        }
         default -> image.write(at, ByteBuffer.wrap(bytes));
       }
     } catch (IOException e) {
