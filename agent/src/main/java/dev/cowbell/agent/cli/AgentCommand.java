@@ -15,12 +15,19 @@ import dev.cowbell.agent.schedule.JobName;
 import dev.cowbell.agent.schedule.RunOutcome;
 import dev.cowbell.agent.schedule.RunRequest;
 import dev.cowbell.agent.schedule.ScheduleEvent;
+import dev.cowbell.agent.source.HostName;
+import dev.cowbell.agent.status.RepositoryWatch;
+import dev.cowbell.agent.status.RunBoard;
+import dev.cowbell.agent.status.RunMetrics;
+import dev.cowbell.agent.status.StatusServer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -81,15 +88,56 @@ final class AgentCommand extends CowbellCommand {
     Signals.on("HUP", () -> wishes.add(Wish.RELOAD));
     Signals.on("TERM", () -> wishes.add(Wish.STOP));
     Signals.on("INT", () -> wishes.add(Wish.STOP));
-    Service service =
-        Service.start(
-            file, console().environment(), List.of(), console().clock(), Version.current());
+    Configuration first = ConfigFile.load(file);
+    RunBoard board = new RunBoard(console().clock());
+    AtomicReference<Configuration> shown = new AtomicReference<>(first);
+    try (RepositoryWatch watch = new RepositoryWatch(shown::get, console().clock())) {
+      RunMetrics metrics = new RunMetrics(board, watch);
+      Service service =
+          Service.start(
+              file,
+              console().environment(),
+              List.of(board, watch, metrics),
+              console().clock(),
+              Version.current());
+      Optional<StatusServer> status = Optional.empty();
+      if (first.agent().status().isPresent()) {
+        watch.start();
+        status =
+            Optional.of(
+                StatusServer.start(
+                    first.agent().status().get(),
+                    new StatusServer.Facts(
+                        first.agent().name().orElseGet(HostName::current),
+                        Version.current(),
+                        service::configuration,
+                        board,
+                        watch,
+                        metrics,
+                        service::runNow,
+                        console().clock())));
+      }
+      try {
+        return serve(service, manager, wishes, shown);
+      } finally {
+        status.ifPresent(StatusServer::close);
+      }
+    }
+  }
+
+  private ExitCode serve(
+      Service service,
+      ServiceManager manager,
+      LinkedBlockingQueue<Wish> wishes,
+      AtomicReference<Configuration> shown)
+      throws IOException, InterruptedException {
     manager.ready(status(service));
     for (Wish wish = Wish.RELOAD; wish != Wish.STOP; ) {
       wish = next(wishes);
       if (wish == Wish.RELOAD) {
         manager.reloading();
         service.reload();
+        shown.set(service.configuration());
         manager.ready(status(service));
       }
     }

@@ -1,6 +1,7 @@
 package dev.cowbell.agent.config;
 
 import dev.cowbell.agent.config.Configuration.JobStore;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneId;
@@ -78,6 +79,11 @@ final class AgentFormat {
           "How long running jobs may take to finish when the agent stops; 5m by default.");
   private static final Key<JobStore> AGENT_JOB_STORE =
       Key.optional("job-store", JOB_STORE, "Where the schedule is kept; in memory by default.");
+  private static final Key<InetSocketAddress> AGENT_STATUS =
+      Key.optional(
+          "status",
+          Shapes.text(Terms.LOOPBACK_PATTERN, Terms::loopback),
+          "Serves the status page, metrics and health here, such as 127.0.0.1:9180; nowhere by default.");
   static final Section<Configuration.Agent> AGENT =
       Section.of(
           List.of(
@@ -86,7 +92,8 @@ final class AgentFormat {
               AGENT_CONCURRENCY,
               AGENT_BANDWIDTH,
               AGENT_STOP_WITHIN,
-              AGENT_JOB_STORE),
+              AGENT_JOB_STORE,
+              AGENT_STATUS),
           fields ->
               new Configuration.Agent(
                   fields.at(AGENT_NAME),
@@ -94,7 +101,8 @@ final class AgentFormat {
                   fields.at(AGENT_CONCURRENCY).orElse(2),
                   Terms.rate(fields, AGENT_BANDWIDTH),
                   fields.at(AGENT_STOP_WITHIN).orElse(Duration.ofMinutes(5)),
-                  fields.at(AGENT_JOB_STORE).orElseGet(JobStore.Memory::new)));
+                  fields.at(AGENT_JOB_STORE).orElseGet(JobStore.Memory::new),
+                  fields.at(AGENT_STATUS)));
 
   /** The agent's settings where the file gives none. */
   static Configuration.Agent defaultAgent() {

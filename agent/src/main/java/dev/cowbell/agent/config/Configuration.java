@@ -5,6 +5,7 @@ import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.agent.retention.RetentionPolicy;
 import dev.cowbell.agent.schedule.JobName;
 import dev.cowbell.agent.schedule.JobSpec;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneId;
@@ -38,6 +39,7 @@ public record Configuration(
    * @param bytesPerSecond the most it sends to and fetches from stores
    * @param stopWithin how long runs may take to finish when the agent stops
    * @param jobStore where the schedule is kept
+   * @param status the loopback address on which the status page is served; nowhere when empty
    */
   public record Agent(
       Optional<String> name,
@@ -45,7 +47,8 @@ public record Configuration(
       int concurrency,
       OptionalLong bytesPerSecond,
       Duration stopWithin,
-      JobStore jobStore) {}
+      JobStore jobStore,
+      Optional<InetSocketAddress> status) {}
 
   /** Where the schedule is kept. */
   public sealed interface JobStore {

@@ -1,5 +1,8 @@
 package dev.cowbell.agent.config;
 
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.DateTimeException;
@@ -22,7 +25,33 @@ final class Terms {
   static final Shape<Long> RATE = Shapes.text(Quantities.RATE_PATTERN, Quantities::bytesPerSecond);
   static final Shape<Integer> CONCURRENCY = Shapes.integer(1, MAX_CONCURRENCY);
 
+  static final String LOOPBACK_PATTERN =
+      "^(127\\.[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}|\\[::1\\]|localhost):[0-9]{1,5}$";
+
   private Terms() {}
+
+  /** A loopback address with its port; no name server is asked. */
+  static InetSocketAddress loopback(String text) {
+    int colon = text.lastIndexOf(':');
+    if (text.matches(LOOPBACK_PATTERN)) {
+      String host = text.substring(0, colon);
+      int port = Integer.parseInt(text.substring(colon + 1));
+      try {
+        InetAddress address =
+            host.equals("localhost")
+                ? InetAddress.getByAddress(host, new byte[] {127, 0, 0, 1})
+                : InetAddress.ofLiteral(host);
+        if (port <= 65535 && address.isLoopbackAddress()) {
+          return new InetSocketAddress(address, port);
+        }
+      } catch (UnknownHostException | IllegalArgumentException e) {
+        throw new IllegalArgumentException("must be a loopback address and a port", e);
+      }
+    }
+    throw new IllegalArgumentException(
+        "must be a loopback address and a port, such as 127.0.0.1:9180 (who is served is not asked"
+            + " for a password)");
+  }
 
   static OptionalLong rate(Fields fields, Key<Long> key) {
     return fields.at(key).map(OptionalLong::of).orElseGet(OptionalLong::empty);

@@ -19,6 +19,8 @@ import dev.cowbell.agent.schedule.RunOutcome;
 import dev.cowbell.agent.schedule.RunRequest;
 import dev.cowbell.agent.source.HostName;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
@@ -170,8 +172,16 @@ final class BackupRunner implements JobRunner {
           e instanceof RefusedException || e instanceof NotFoundException
               ? RunOutcome.Again.HOPELESS
               : RunOutcome.Again.MAY_HELP;
-      String why = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
-      return new RunOutcome.Failed(why, again);
+      return new RunOutcome.Failed(why(e), again);
+    }
+
+    /** The two commonest of a file's troubles have no words of their own in Java. */
+    private static String why(Exception e) {
+      return switch (e) {
+        case NoSuchFileException missing -> missing.getFile() + ": no such file or directory";
+        case AccessDeniedException denied -> denied.getFile() + ": permission denied";
+        default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+      };
     }
 
     private Map<String, String> facts(String state) {
