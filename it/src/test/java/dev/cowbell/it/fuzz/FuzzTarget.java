@@ -10,6 +10,7 @@ import java.util.Locale;
 enum FuzzTarget {
   HEAD,
   IMAGE,
+  WRITE,
   CHECK,
   BITMAPS,
   BITMAP_EDITOR,
@@ -40,7 +41,7 @@ enum FuzzTarget {
    */
   List<byte[]> seeds(Path scratch) {
     return switch (this) {
-      case HEAD, IMAGE, CHECK, BITMAPS, BITMAP_EDITOR -> Seeds.images(scratch);
+      case HEAD, IMAGE, WRITE, CHECK, BITMAPS, BITMAP_EDITOR -> Seeds.images(scratch);
       case COMPRESSED -> Seeds.packedClusters();
       case LUKS -> LuksTarget.seeds();
       case OVERLAY -> OverlayTarget.seeds();
@@ -83,6 +84,7 @@ enum FuzzTarget {
     switch (this) {
       case HEAD -> ImageTargets.head(input);
       case IMAGE -> ImageTargets.image(input);
+      case WRITE -> ImageTargets.write(input);
       case CHECK -> ImageTargets.check(input);
       case BITMAPS -> ImageTargets.bitmaps(input);
       case BITMAP_EDITOR -> ImageTargets.bitmapEditor(input);

@@ -8,6 +8,7 @@ import dev.cowbell.qcow2.ImageException;
 import dev.cowbell.qcow2.MappedDisk;
 import dev.cowbell.qcow2.OpenOptions;
 import dev.cowbell.qcow2.Qcow2Image;
+import dev.cowbell.qcow2.WritableDisk;
 import dev.cowbell.qcow2.bitmap.BitmapEditor;
 import dev.cowbell.qcow2.bitmap.BitmapInfo;
 import dev.cowbell.qcow2.bitmap.PersistentBitmaps;
@@ -28,6 +29,7 @@ import java.util.List;
 /** A qcow2 image in all its parts. */
 final class ImageTargets {
   private static final int READ = 64 << 10;
+  private static final int WRITTEN = 700;
   private static final long MAPPED = 4 << 20;
   private static final int MAX_SNAPSHOTS = 4;
   private static final int MAX_BITMAPS = 4;
@@ -124,6 +126,30 @@ final class ImageTargets {
       if (!Refusals.isRefusal(e)) {
         throw e;
       }
+    }
+  }
+
+  /** Writes to whatever the image is, and reads it back. */
+  static void write(byte[] input) throws IOException {
+    HostFile file = file(input);
+    try (Passphrase passphrase = Passphrase.adopt("x".getBytes(StandardCharsets.UTF_8));
+        Qcow2Image image =
+            Qcow2Image.adopt(
+                file, options(input, passphrase).withAccess(OpenOptions.Access.READ_WRITE))) {
+      long at = image.size() / 3;
+      int length = (int) Math.min(WRITTEN, image.size() - at);
+      ByteBuffer written = ByteBuffer.allocate(length);
+      java.util.Arrays.fill(written.array(), (byte) 9);
+      image.write(at, written.duplicate());
+      image.flush();
+      ByteBuffer read = ByteBuffer.allocate(length);
+      image.read(at, read);
+      if (!read.flip().equals(written)) {
+        throw new AssertionError("what was written at %d is not what is read".formatted(at));
+      }
+      image.writeZeroes(at, length, WritableDisk.ZeroSpace.MAY_FREE);
+      image.discard(0, Math.min(READ, image.size()));
+      image.flush();
     }
   }
 
