@@ -6,6 +6,7 @@ import dev.cowbell.agent.repository.DamagedObjectException;
 import dev.cowbell.agent.repository.NewerFormatException;
 import dev.cowbell.bitmaps.directory.BitmapFormatException;
 import dev.cowbell.qcow2.ImageException;
+import dev.cowbell.qcow2.overlay.DamagedClusterException;
 
 /** How this program says no to an input. */
 final class Refusals {
@@ -14,6 +15,7 @@ final class Refusals {
   static boolean isRefusal(Exception e) {
     boolean known =
         e instanceof ImageException
+            || e instanceof DamagedClusterException
             || e instanceof BitmapFormatException
             || e instanceof DamagedObjectException
             || e instanceof NewerFormatException
