@@ -5,6 +5,10 @@ import dev.cowbell.agent.repository.CommitUnknownException;
 import dev.cowbell.agent.repository.Consistency;
 import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.Layout;
+import dev.cowbell.agent.repository.Lease;
+import dev.cowbell.agent.repository.LeaseHeldException;
+import dev.cowbell.agent.repository.LeaseTerms;
+import dev.cowbell.agent.repository.Leases;
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.repository.TrackingRecord;
@@ -47,15 +51,22 @@ public final class Backup {
    * Makes the point.
    *
    * @throws CommitUnknownException if nobody knows whether it exists now
+   * @throws LeaseHeldException if somebody else writes to the VM's points
    */
   public BackupResult run(BackupRequest request) throws IOException {
     request.check();
-    try (OfflineImages images = OfflineImages.open(request.images(), OfflineImages.Access.TRACK)) {
+    try (OfflineImages images = OfflineImages.open(request.images(), OfflineImages.Access.TRACK);
+        Lease lease = leases().acquire(request.vm(), "backup")) {
       settings.moments().reached(Moment.LOCKED);
       BackupPlan plan = planner(request).plan(images);
+      lease.announce(plan.point());
       settings.moments().reached(Moment.PLANNED);
-      return new Run(request, plan, images).run();
+      return new Run(request, plan, images, lease).run();
     }
+  }
+
+  private Leases leases() {
+    return new Leases(repository, new LeaseTerms(settings.clock(), settings.host()));
   }
 
   private BackupPlanner planner(BackupRequest request) {
@@ -67,12 +78,14 @@ public final class Backup {
     private final BackupRequest request;
     private final BackupPlan plan;
     private final OfflineImages images;
+    private final Lease lease;
     private final Instant started = settings.clock().instant();
     private final Map<DiskPlan, TrackingRecord> added = new LinkedHashMap<>();
     private final List<ObjectKey> stored = new ArrayList<>();
     private final List<String> warnings = new ArrayList<>();
 
-    Run(BackupRequest request, BackupPlan plan, OfflineImages images) {
+    Run(BackupRequest request, BackupPlan plan, OfflineImages images, Lease lease) {
+      this.lease = lease;
       this.request = request;
       this.plan = plan;
       this.images = images;
@@ -85,8 +98,10 @@ public final class Backup {
         manifest = manifest(copy());
         settings.cancellation().check();
         settings.moments().reached(Moment.COMMITTING);
+        lease.check();
         repository.commit(manifest);
       } catch (CommitUnknownException e) {
+        lease.leaveUnsettled();
         throw e;
       } catch (PreconditionFailedException e) {
         // the id may be another writer's: whatever lies under its keys may be theirs
@@ -146,16 +161,17 @@ public final class Backup {
 
     private Manifest manifest(List<DiskRecord> disks) {
       return new Manifest(
-          repository.descriptor().id(),
-          plan.vm(),
-          plan.point(),
-          started,
-          Consistency.OFFLINE,
-          request.labels(),
-          false,
-          settings.version(),
-          settings.host(),
-          disks);
+              repository.descriptor().id(),
+              plan.vm(),
+              plan.point(),
+              started,
+              Consistency.OFFLINE,
+              request.labels(),
+              false,
+              settings.version(),
+              settings.host(),
+              disks)
+          .withEpoch(lease.epoch());
     }
 
     private void retire() {

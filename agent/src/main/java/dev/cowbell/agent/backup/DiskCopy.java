@@ -22,12 +22,14 @@ import dev.cowbell.qcow2.overlay.OverlaySizing;
 import dev.cowbell.qcow2.overlay.OverlaySpec;
 import dev.cowbell.qcow2.overlay.OverlaySummary;
 import dev.cowbell.qcow2.overlay.OverlayWriter;
+import dev.cowbell.qcow2.overlay.Sha256;
 import dev.cowbell.qcow2.overlay.WrittenOverlay;
 import dev.cowbell.storage.ObjectInfo;
 import dev.cowbell.storage.ObjectKey;
 import dev.cowbell.storage.ObjectUpload;
 import dev.cowbell.storage.Precondition;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 /** Copies one disk's planned extents into an overlay under its final key. */
@@ -132,7 +134,8 @@ final class DiskCopy {
             info.etag(),
             summary.clusterSize(),
             summary.headDigest().hex(),
-            summary.bodyDigest().hex()),
+            summary.bodyDigest().map(Sha256::hex),
+            List.of()),
         new Counts(summary.dataClusters(), summary.zeroClusters(), summary.changedBytes()),
         tracking,
         disk.source());

@@ -22,6 +22,7 @@ import picocli.CommandLine.ScopeType;
   RestoreCommand.class,
   VerifyCommand.class,
   DiffCommand.class,
+  UnlockCommand.class,
   DemoCommand.class,
   ImageCommand.class,
 })

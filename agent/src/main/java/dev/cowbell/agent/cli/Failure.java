@@ -3,6 +3,7 @@ package dev.cowbell.agent.cli;
 import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.RefusedException;
 import dev.cowbell.agent.observe.CancelledException;
+import dev.cowbell.agent.repository.LeaseHeldException;
 import dev.cowbell.qcow2.BitmapNotFoundException;
 import dev.cowbell.qcow2.ImageLockedException;
 import dev.cowbell.qcow2.SnapshotNotFoundException;
@@ -38,6 +39,8 @@ record Failure(ExitCode exitCode, String message, Optional<String> hint) {
       case NotFoundException e -> new Failure(ExitCode.NOT_FOUND, messageOf(e), e.hint());
       case RefusedException e -> new Failure(ExitCode.USAGE, messageOf(e), e.hint());
       case ObjectNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
+      case LeaseHeldException e ->
+          new Failure(ExitCode.LOCKED, messageOf(e), Optional.of(e.hint()));
       case ImageLockedException e -> failure(ExitCode.LOCKED, messageOf(e));
       case SnapshotNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));
       case BitmapNotFoundException e -> failure(ExitCode.NOT_FOUND, messageOf(e));

@@ -1,6 +1,7 @@
 package dev.cowbell.agent.repository;
 
 import dev.cowbell.agent.NotFoundException;
+import dev.cowbell.storage.ObjectInfo;
 import dev.cowbell.storage.ObjectKey;
 import java.io.IOException;
 import java.time.Instant;
@@ -16,7 +17,7 @@ import java.util.stream.Stream;
 public final class Catalogue {
 
   /** What was found under one point's key. */
-  sealed interface Entry permits Known, Unreadable {
+  sealed interface Entry permits Known, Unreadable, Voided {
     PointId point();
   }
 
@@ -34,42 +35,66 @@ public final class Catalogue {
    */
   public record Unreadable(PointId point, ObjectKey key, String problem) implements Entry {}
 
+  /**
+   * A point that was given up: the document stands where its manifest would, so that a writer who
+   * comes late can't put it there any more.
+   */
+  public record Voided(PointId point, ObjectInfo object) implements Entry {}
+
   private static final int MAX_NAMED = 5;
 
   private final VmName vm;
   private final List<Manifest> points;
+  private final List<StoredManifest> all;
   private final List<Unreadable> unreadable;
+  private final List<Voided> voided;
   private final Map<PointId, Manifest> byId = new HashMap<>();
 
-  private Catalogue(VmName vm, List<Manifest> points, List<Unreadable> unreadable) {
+  private Catalogue(
+      VmName vm, List<StoredManifest> all, List<Unreadable> unreadable, List<Voided> voided) {
     this.vm = vm;
-    this.points = points;
-    this.unreadable = unreadable;
-    points.forEach(point -> byId.put(point.point(), point));
+    this.all = List.copyOf(all);
+    this.unreadable = List.copyOf(unreadable);
+    this.voided = List.copyOf(voided);
+    this.points =
+        all.stream().map(StoredManifest::manifest).filter(point -> !point.dropped()).toList();
+    all.forEach(stored -> byId.put(stored.manifest().point(), stored.manifest()));
   }
 
   static Catalogue of(VmName vm, List<Optional<Entry>> found) {
-    List<Manifest> points = new ArrayList<>();
+    List<StoredManifest> all = new ArrayList<>();
     List<Unreadable> unreadable = new ArrayList<>();
+    List<Voided> voided = new ArrayList<>();
     found.stream()
         .flatMap(Optional::stream)
         .sorted(Comparator.comparing(Entry::point))
         .forEach(entry -> {
           switch (entry) {
-            case Known(StoredManifest stored) -> points.add(stored.manifest());
+            case Known(StoredManifest stored) -> all.add(stored);
             case Unreadable bad -> unreadable.add(bad);
+            case Voided gone -> voided.add(gone);
           }
         });
-    return new Catalogue(vm, List.copyOf(points), List.copyOf(unreadable));
+    return new Catalogue(vm, all, unreadable, voided);
   }
 
   public VmName vm() {
     return vm;
   }
 
-  /** Oldest first. */
+  /** The points that can be restored, oldest first. */
   public List<Manifest> points() {
     return points;
+  }
+
+  /** Every readable manifest, oldest first: those of dropped points too. */
+  public List<StoredManifest> all() {
+    return all;
+  }
+
+  /** Points that were given up, oldest first. */
+  public List<Voided> voided() {
+    return voided;
   }
 
   /** Manifests that are there and can't be used, oldest first. */
@@ -79,13 +104,16 @@ public final class Catalogue {
 
   /** The greatest id in use, readable or not. */
   public Optional<PointId> newestId() {
-    return Stream.concat(
-            points.stream().map(Manifest::point), unreadable.stream().map(Unreadable::point))
+    return Stream.of(
+            all.stream().map(stored -> stored.manifest().point()),
+            unreadable.stream().map(Unreadable::point),
+            voided.stream().map(Voided::point))
+        .flatMap(ids -> ids)
         .max(Comparator.naturalOrder());
   }
 
   public Optional<Manifest> find(PointId point) {
-    return Optional.ofNullable(byId.get(point));
+    return Optional.ofNullable(byId.get(point)).filter(found -> !found.dropped());
   }
 
   /** The newest readable point that has the disk. */
@@ -133,9 +161,10 @@ public final class Catalogue {
     if (points.isEmpty()) {
       throw none();
     }
-    Optional<PointId> newest = newestId();
     Manifest latest = points.getLast();
-    if (newest.isPresent() && !newest.get().equals(latest.point())) {
+    Optional<PointId> newest =
+        unreadable.stream().map(Unreadable::point).max(Comparator.naturalOrder());
+    if (newest.isPresent() && newest.get().compareTo(latest.point()) > 0) {
       throw new NotFoundException(
           "the manifest of the latest point, %s, can't be read".formatted(newest.get()),
           "verify says why; name an older point to use that one, such as " + latest.point());

@@ -35,7 +35,7 @@ public final class ChainHealth {
     if (info.isEmpty()) {
       return Optional.of("is missing");
     }
-    if (info.get().size() != overlay.size()) {
+    if (!overlay.mayHaveSize(info.get().size())) {
       return Optional.of(
           "is %d bytes long, the manifest says %d".formatted(info.get().size(), overlay.size()));
     }
@@ -43,11 +43,22 @@ public final class ChainHealth {
       return Optional.empty();
     }
     // a copied repository has other ETags; the head tells whether it is the same overlay
-    ByteBuffer head = ByteBuffer.allocate((int) Math.min(overlay.clusterSize(), info.get().size()));
-    store.read(overlay.key(), 0, head, Optional.of(info.get().etag()));
-    String digest = HexFormat.of().formatHex(SealedJson.sha256(head.array()));
-    return digest.equals(overlay.headDigest())
-        ? Optional.empty()
-        : Optional.of("has a head that is not the manifest's");
+    if (isHead(store, info.get(), overlay.clusterSize(), overlay.headDigest())) {
+      return Optional.empty();
+    }
+    for (OverlayRecord.Successor successor : overlay.successors()) {
+      if (isHead(store, info.get(), successor.clusterSize(), successor.headDigest())) {
+        return Optional.empty();
+      }
+    }
+    return Optional.of("has a head that is not the manifest's");
+  }
+
+  /** Whether an object begins with a head of a digest. */
+  public static boolean isHead(
+      ObjectStore store, ObjectInfo object, int clusterSize, String headDigest) throws IOException {
+    ByteBuffer head = ByteBuffer.allocate((int) Math.min(clusterSize, object.size()));
+    store.read(object.key(), 0, head, Optional.of(object.etag()));
+    return HexFormat.of().formatHex(SealedJson.sha256(head.array())).equals(headDigest);
   }
 }

@@ -14,7 +14,7 @@ final class DescriptorCodec {
 
   static byte[] encode(Descriptor descriptor) {
     return SealedJson.seal(
-        DocumentFormat.begin()
+        DocumentFormat.begin(DocumentFormat.BASIC)
             .put("repository", descriptor.id().toString())
             .put("created", descriptor.created().toString()));
   }

@@ -32,6 +32,13 @@ public record DiskRecord(
     }
   }
 
+  /** The same disk at the same point, stored otherwise. */
+  public DiskRecord stored(
+      Optional<PointId> newParent, OverlayRecord newOverlay, Counts newCounts) {
+    return new DiskRecord(
+        name, virtualSize, newParent, reason, newOverlay, newCounts, tracking, source);
+  }
+
   /** Whether the overlay holds all of the disk or only what changed since the parent. */
   public PointKind kind() {
     return parent.isEmpty() ? PointKind.FULL : PointKind.INCREMENTAL;

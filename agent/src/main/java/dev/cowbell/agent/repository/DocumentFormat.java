@@ -11,13 +11,24 @@ import java.io.IOException;
  */
 final class DocumentFormat {
 
-  private static final int FORMAT = 1;
+  /** What every Cowbell reads. */
+  static final int BASIC = 1;
+
+  /** What only those read that know of merges: see docs/repository.md. */
+  static final int MERGES = 2;
+
   private static final int REVISION = 1;
 
   private DocumentFormat() {}
 
-  static ObjectNode begin() {
-    return SealedJson.object().put("format", FORMAT).put("revision", REVISION);
+  /**
+   * Begins a document.
+   *
+   * @param format {@link #BASIC}, or {@link #MERGES} if a reader that ignored what is new in it
+   *     would go wrong
+   */
+  static ObjectNode begin(int format) {
+    return SealedJson.object().put("format", format).put("revision", REVISION);
   }
 
   /** Opens a sealed document and checks that this version can read it. */
@@ -26,11 +37,11 @@ final class DocumentFormat {
     JsonFields versions = new JsonFields(key, content, true);
     long format = versions.integer("format", 1, Integer.MAX_VALUE);
     long revision = versions.integer("revision", 0, Integer.MAX_VALUE);
-    if (format > FORMAT) {
-      throw new NewerFormatException(key, format, FORMAT);
+    if (format > MERGES) {
+      throw new NewerFormatException(key, format, MERGES);
     }
     JsonFields fields = new JsonFields(key, content, revision > REVISION);
-    fields.integer("format", 1, FORMAT);
+    fields.integer("format", 1, MERGES);
     fields.integer("revision", 0, Integer.MAX_VALUE);
     return fields;
   }

@@ -27,6 +27,11 @@ public final class Layout {
     return VMS + vm + "/disks/";
   }
 
+  /** Who may write a VM's points now. */
+  public static ObjectKey lease(VmName vm) {
+    return new ObjectKey(VMS + vm + "/lease.json");
+  }
+
   /** What the keys of one disk's overlays begin with. */
   public static String overlays(VmName vm, DiskName disk) {
     return disks(vm) + disk + "/";

@@ -22,6 +22,9 @@ import java.util.UUID;
  * @param agent the version of Cowbell that made it
  * @param host the host that it was made on
  * @param disks 1 to {@value #MAX_DISKS}, each with another name
+ * @param epoch of the lease under which it was made; 0 if there was none
+ * @param dropped whether the point is to go: nobody may restore it or build upon it any more, and
+ *     it is there only until no chain needs its overlays
  */
 public record Manifest(
     UUID repository,
@@ -33,7 +36,9 @@ public record Manifest(
     boolean pinned,
     String agent,
     String host,
-    List<DiskRecord> disks) {
+    List<DiskRecord> disks,
+    long epoch,
+    boolean dropped) {
 
   public static final int MAX_DISKS = 256;
   public static final int MAX_LABELS = 64;
@@ -63,6 +68,61 @@ public record Manifest(
       }
     }
     checkLabels(labels);
+  }
+
+  /** A point that was made without a lease. */
+  public Manifest(
+      UUID repository,
+      VmName vm,
+      PointId point,
+      Instant time,
+      Consistency consistency,
+      Map<String, String> labels,
+      boolean pinned,
+      String agent,
+      String host,
+      List<DiskRecord> disks) {
+    this(repository, vm, point, time, consistency, labels, pinned, agent, host, disks, 0, false);
+  }
+
+  /** The same point, made under a lease of an epoch. */
+  public Manifest withEpoch(long newEpoch) {
+    return with(pinned, disks, newEpoch, dropped);
+  }
+
+  public Manifest withPinned(boolean nowPinned) {
+    return with(nowPinned, disks, epoch, dropped);
+  }
+
+  /** The same point, on its way out. */
+  public Manifest asDropped(long newEpoch) {
+    return with(pinned, disks, newEpoch, true);
+  }
+
+  /** The same point with another record of one disk. */
+  public Manifest withDisk(DiskRecord disk, long newEpoch) {
+    return with(
+        pinned,
+        disks.stream().map(d -> d.name().equals(disk.name()) ? disk : d).toList(),
+        newEpoch,
+        dropped);
+  }
+
+  private Manifest with(
+      boolean nowPinned, List<DiskRecord> newDisks, long newEpoch, boolean nowDropped) {
+    return new Manifest(
+        repository,
+        vm,
+        point,
+        time,
+        consistency,
+        labels,
+        nowPinned,
+        agent,
+        host,
+        newDisks,
+        newEpoch,
+        nowDropped);
   }
 
   /**

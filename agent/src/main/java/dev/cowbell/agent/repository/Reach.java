@@ -18,7 +18,8 @@ public final class Reach {
   public List<PointId> ofOverlay(PointId point, DiskName disk) {
     Set<PointId> reached = new HashSet<>(Set.of(point));
     // a child's id is greater than its parent's, so one pass in the order of ids finds all
-    for (Manifest later : catalogue.points()) {
+    for (StoredManifest stored : catalogue.all()) {
+      Manifest later = stored.manifest();
       later
           .disk(disk)
           .flatMap(DiskRecord::parent)

@@ -172,7 +172,13 @@ public final class Repository implements Closeable {
   private Optional<Catalogue.Entry> entry(VmName vm, PointId point) throws IOException {
     ObjectKey key = Layout.manifest(vm, point);
     try {
-      return read(vm, point).map(Catalogue.Known::new);
+      Optional<StoredObject> document = document(store, key);
+      if (document.isPresent() && ManifestCodec.isVoid(key, bytes(document.get()))) {
+        return Optional.of(new Catalogue.Voided(point, document.get().info()));
+      }
+      return document.isEmpty()
+          ? Optional.empty()
+          : Optional.of(new Catalogue.Known(manifest(vm, point, document.get())));
     } catch (DamagedObjectException e) {
       return Optional.of(new Catalogue.Unreadable(point, key, e.problem()));
     } catch (NewerFormatException e) {
@@ -188,10 +194,16 @@ public final class Repository implements Closeable {
   public Optional<StoredManifest> read(VmName vm, PointId point) throws IOException {
     ObjectKey key = Layout.manifest(vm, point);
     Optional<StoredObject> document = document(store, key);
-    if (document.isEmpty()) {
+    if (document.isEmpty() || ManifestCodec.isVoid(key, bytes(document.get()))) {
       return Optional.empty();
     }
-    Manifest manifest = ManifestCodec.decode(key, bytes(document.get()));
+    return Optional.of(manifest(vm, point, document.get()));
+  }
+
+  private StoredManifest manifest(VmName vm, PointId point, StoredObject document)
+      throws IOException {
+    ObjectKey key = Layout.manifest(vm, point);
+    Manifest manifest = ManifestCodec.decode(key, bytes(document));
     if (!manifest.point().equals(point) || !manifest.vm().equals(vm)) {
       throw new DamagedObjectException(
           key, "is the manifest of " + manifest.vm() + " " + manifest.point());
@@ -200,7 +212,7 @@ public final class Repository implements Closeable {
       throw new DamagedObjectException(
           key, "belongs to another repository, " + manifest.repository());
     }
-    return Optional.of(new StoredManifest(manifest, document.get().info().etag()));
+    return new StoredManifest(manifest, document.info().etag());
   }
 
   /**
@@ -226,6 +238,45 @@ public final class Repository implements Closeable {
     }
   }
 
+  /**
+   * Puts a manifest in the place of the version that was read.
+   *
+   * @throws PreconditionFailedException if somebody else was there in between; nothing is changed
+   */
+  public StoredManifest replace(StoredManifest old, Manifest manifest) throws IOException {
+    ObjectKey key = Layout.manifest(manifest.vm(), manifest.point());
+    byte[] document = ManifestCodec.encode(manifest);
+    try {
+      ObjectInfo info = store.put(key, ByteBuffer.wrap(document), Precondition.ifMatch(old.etag()));
+      return new StoredManifest(manifest, info.etag());
+    } catch (PreconditionFailedException e) {
+      // an answer that was lost, and repeated, may refuse our own success
+      Optional<StoredObject> stored = document(store, key);
+      if (stored.isPresent() && Arrays.equals(bytes(stored.get()), document)) {
+        return new StoredManifest(manifest, stored.get().info().etag());
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Sees to it that a point whose commit may still be under way either exists when this returns, or
+   * never will.
+   *
+   * @return whether it exists
+   */
+  boolean settle(VmName vm, PointId point) throws IOException {
+    ObjectKey key = Layout.manifest(vm, point);
+    byte[] document = ManifestCodec.encodeVoid(descriptor().id(), vm, point);
+    try {
+      store.put(key, ByteBuffer.wrap(document), Precondition.IF_ABSENT);
+      return false;
+    } catch (PreconditionFailedException e) {
+      Optional<StoredObject> stored = document(store, key);
+      return stored.isPresent() && !Arrays.equals(bytes(stored.get()), document);
+    }
+  }
+
   /** Whether the document is there although the answer said otherwise, or was lost. */
   private boolean isStored(ObjectKey key, byte[] document, Exception putFailure)
       throws CommitUnknownException {
@@ -243,8 +294,7 @@ public final class Repository implements Closeable {
    *
    * @throws DamagedObjectException if it is longer than any of ours
    */
-  private static Optional<StoredObject> document(ObjectStore store, ObjectKey key)
-      throws IOException {
+  static Optional<StoredObject> document(ObjectStore store, ObjectKey key) throws IOException {
     try {
       return Optional.of(store.get(key, SealedJson.MAX_SIZE));
     } catch (ObjectNotFoundException e) {
@@ -261,7 +311,7 @@ public final class Repository implements Closeable {
     }
   }
 
-  private static byte[] bytes(StoredObject object) {
+  static byte[] bytes(StoredObject object) {
     ByteBuffer body = object.body();
     byte[] bytes = new byte[body.remaining()];
     body.get(bytes);

@@ -12,7 +12,6 @@ import dev.cowbell.storage.ObjectKey;
 import dev.cowbell.storage.ObjectStore;
 import java.io.IOException;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * The overlays of a chain, open in their store. Whatever turns out to be damaged is a {@link
@@ -50,7 +49,8 @@ public final class StoredChain {
     StoredOverlay overlay = StoredOverlay.find(store, record);
     try {
       OverlayReader reader =
-          OverlayReader.open(overlay, Optional.of(Sha256.ofHex(record.headDigest())), cache);
+          OverlayReader.open(
+              overlay, record.headDigests().stream().map(Sha256::ofHex).toList(), cache);
       return new GuardedTables(record.key(), reader);
     } catch (ImageException e) {
       throw new DamagedObjectException(record.key(), overlay.withoutName(e.getMessage()));

@@ -38,7 +38,7 @@ public final class StoredOverlay implements OverlaySource {
     if (info.isEmpty()) {
       throw new DamagedObjectException(record.key(), "is missing");
     }
-    if (info.get().size() != record.size()) {
+    if (!record.mayHaveSize(info.get().size())) {
       throw new DamagedObjectException(
           record.key(),
           "is %d bytes long, the manifest says %d".formatted(info.get().size(), record.size()));

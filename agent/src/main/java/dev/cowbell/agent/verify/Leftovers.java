@@ -4,8 +4,8 @@ import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.Catalogue.Unreadable;
 import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.Layout;
-import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.PointId;
+import dev.cowbell.agent.repository.StoredManifest;
 import dev.cowbell.storage.ObjectInfo;
 import dev.cowbell.storage.ObjectKey;
 import dev.cowbell.storage.ObjectStore;
@@ -26,8 +26,8 @@ final class Leftovers {
    */
   static List<ObjectKey> of(ObjectStore store, Catalogue catalogue) throws IOException {
     Set<ObjectKey> named = new HashSet<>();
-    for (Manifest point : catalogue.points()) {
-      for (DiskRecord disk : point.disks()) {
+    for (StoredManifest stored : catalogue.all()) {
+      for (DiskRecord disk : stored.manifest().disks()) {
         named.add(disk.overlay().key());
       }
     }

@@ -81,7 +81,7 @@ final class OverlayCheck {
     return new OverlayExpectation(
         record.overlay().size(),
         Sha256.ofHex(record.overlay().headDigest()),
-        Sha256.ofHex(record.overlay().bodyDigest()),
+        record.overlay().bodyDigest().map(Sha256::ofHex),
         record.counts().dataClusters(),
         record.counts().zeroClusters());
   }

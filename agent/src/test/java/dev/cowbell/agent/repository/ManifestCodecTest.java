@@ -104,7 +104,7 @@ class ManifestCodecTest {
 
   @Test
   void says_that_a_later_format_needs_a_newer_cowbell() throws IOException {
-    byte[] later = changed(json -> json.put("format", 2));
+    byte[] later = changed(json -> json.put("format", 3));
     assertThatExceptionOfType(NewerFormatException.class)
         .isThrownBy(() -> ManifestCodec.decode(KEY, later))
         .withMessageContaining("newer Cowbell");

@@ -62,7 +62,7 @@ final class BodyChunk {
     return start + buffer.limit() - overlap;
   }
 
-  void addFrame(FrameCursor frame) {
+  void addFrame(FrameSequence frame) {
     if (frames == host.length) {
       host = Arrays.copyOf(host, 2 * frames);
       hostEnd = Arrays.copyOf(hostEnd, 2 * frames);

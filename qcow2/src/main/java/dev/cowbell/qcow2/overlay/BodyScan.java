@@ -67,10 +67,10 @@ final class BodyScan implements Closeable {
   /**
    * Scans the body.
    *
-   * @param frames at its first frame or behind its last one
+   * @param frames in the order in which they lie in the object
    * @return the digest of the body
    */
-  Sha256 run(FrameCursor frames) throws IOException {
+  Sha256 run(FrameSequence frames) throws IOException {
     MessageDigest digest = Sha256.start();
     boolean more = frames.next();
     BodyChunk before = null;

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** Appends to an overlay's body, and keeps count and digests of what went by. */
 final class BodyWriter {
@@ -17,6 +18,7 @@ final class BodyWriter {
   private final List<Seal> seals = new ArrayList<>();
   private final ByteBuffer zeroes = ByteBuffer.allocateDirect(ZEROES).asReadOnlyBuffer();
   private long position;
+  private boolean unseen;
 
   /** Starts behind a head of one cluster. */
   BodyWriter(OverlaySink sink, Geometry geometry) {
@@ -64,8 +66,19 @@ final class BodyWriter {
     return seals;
   }
 
-  /** Ends the body. */
-  Sha256 finish() {
-    return Sha256.finish(digest);
+  /** The sink itself has appended so many bytes, which nobody here has seen. */
+  void appendedUnseen(long length) {
+    position += length;
+    unseen |= length > 0;
+  }
+
+  /**
+   * Ends the body.
+   *
+   * @return its digest; empty if some of it was not seen
+   */
+  Optional<Sha256> finish() {
+    Sha256 seen = Sha256.finish(digest);
+    return unseen ? Optional.empty() : Optional.of(seen);
   }
 }

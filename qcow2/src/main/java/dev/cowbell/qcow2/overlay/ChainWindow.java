@@ -78,6 +78,11 @@ final class ChainWindow {
     return start + ((long) unit << unitBits);
   }
 
+  /** {@link #OPEN}, {@link #ZERO}, or the number of the overlay that decides, plus one. */
+  short ownerAt(long at) {
+    return owner[(int) ((at - start) >>> unitBits)];
+  }
+
   /** Whether the overlay decides the piece at a guest offset. */
   boolean owns(int overlay, long at) {
     return owner[(int) ((at - start) >>> unitBits)] == overlay + 1;

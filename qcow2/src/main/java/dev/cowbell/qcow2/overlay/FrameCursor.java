@@ -7,13 +7,14 @@ import dev.cowbell.qcow2.format.L2Entry;
 import java.io.IOException;
 
 /**
- * Goes through an overlay's frames in guest order, which is their order in the object too, and
- * reports entries that can't be right. For one thread.
+ * Goes through an overlay's frames in guest order, and reports entries that can't be right. Unless
+ * the overlay was merged, that is their order in the object too. For one thread.
  */
-final class FrameCursor {
+final class FrameCursor implements FrameSequence {
   private final OverlayReader overlay;
   private final Geometry geometry;
   private final DamageList damages;
+  private final boolean merged;
   private final long[] words;
 
   private long table = -1;
@@ -28,13 +29,15 @@ final class FrameCursor {
     this.overlay = overlay;
     this.geometry = overlay.geometry();
     this.damages = damages;
+    this.merged = overlay.isMerged();
     this.words = new long[geometry.l2Entries()];
     this.entry = words.length;
     this.hostOffset = geometry.clusterSize() - 1L;
   }
 
   /** Goes to the next frame; false behind the last one. */
-  boolean next() throws IOException {
+  @Override
+  public boolean next() throws IOException {
     while (true) {
       while (entry < words.length) {
         if (isFrame(words[entry++])) {
@@ -67,7 +70,7 @@ final class FrameCursor {
     long end = host + CompressedDescriptor.length(word, geometry);
     if (guest >= overlay.size()
         || !L2Entry.isCompressed(word)
-        || host <= hostOffset
+        || !(merged ? host >= geometry.clusterSize() : host > hostOffset)
         || end > overlay.tablesEnd()
         || touchesMetadata(host, end)) {
       lost(guest, geometry.clusterSize(), "the L2 entry is %#018x".formatted(word));
@@ -92,17 +95,20 @@ final class FrameCursor {
   }
 
   /** Where the present frame starts in the object. */
-  long hostOffset() {
+  @Override
+  public long hostOffset() {
     return hostOffset;
   }
 
   /** The first byte behind which the present frame can't reach. */
-  long hostEnd() {
+  @Override
+  public long hostEnd() {
     return hostEnd;
   }
 
   /** The first guest byte of the present frame's cluster. */
-  long guestOffset() {
+  @Override
+  public long guestOffset() {
     return guestOffset;
   }
 

@@ -1,18 +1,10 @@
 package dev.cowbell.qcow2.overlay;
 
-import dev.cowbell.qcow2.format.Bytes;
 import dev.cowbell.qcow2.format.CompressedDescriptor;
-import dev.cowbell.qcow2.format.CompressionType;
 import dev.cowbell.qcow2.format.Geometry;
-import dev.cowbell.qcow2.format.Header;
-import dev.cowbell.qcow2.format.HeaderBuilder;
-import dev.cowbell.qcow2.format.HeaderExtension;
-import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.L1Entry;
 import dev.cowbell.qcow2.format.L2Entry;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.util.List;
 
 /**
  * Lays batches out as a qcow2 image, front to back. Knows where everything goes; the batches know
@@ -139,50 +131,11 @@ final class OverlayAppender {
     long l1Offset = body.position();
     l1.writeTo(body);
 
-    ByteBuffer table = IntegrityTable.encode(body.seals());
-    OverlayExtension extension =
-        new OverlayExtension(body.position(), table.remaining(), Sha256.of(table), spec.identity());
-    body.append(table);
-    body.align();
-
     long tableOffset = (start + ending.blocks()) << geometry.clusterBits();
-    Header header =
-        new HeaderBuilder()
-            .clusterBits(geometry.clusterBits())
-            .size(spec.imageSize())
-            .refcountTable(tableOffset, ending.tableClusters())
-            .l1Table(l1Offset, l1.entries())
-            .compressionType(CompressionType.ZSTD)
-            .build();
-    return written(header, extension);
-  }
-
-  private WrittenOverlay written(Header header, OverlayExtension extension) {
-    ByteBuffer head = ByteBuffer.allocate(spec.headLength());
-    head.put(imageHead(header, extension).encode()).rewind();
-    OverlaySummary summary =
-        new OverlaySummary(
-            spec.clusterSize(),
-            spec.headLength(),
-            body.position(),
-            Sha256.of(head),
-            body.finish(),
-            dataClusters,
-            zeroClusters,
-            bytesRead,
-            frameBytes,
-            body.position() - frameBytes);
-    return new WrittenOverlay(head, summary);
-  }
-
-  private ImageHead imageHead(Header header, OverlayExtension extension) {
-    HeaderExtension names = HeaderExtension.FeatureNameTable.ofKnownFeatures();
-    if (spec.backingFile().isEmpty()) {
-      return new ImageHead(header, List.of(names, extension.encode()), Bytes.EMPTY);
-    }
-    HeaderExtension backing = HeaderExtension.BackingFormat.of("qcow2");
-    return new ImageHead(
-        header, List.of(backing, names, extension.encode()), Bytes.utf8(spec.backingFile().get()));
+    return new OverlayEnd(spec, OverlayExtension.WRITTEN, body)
+        .finish(
+            new OverlayEnd.Tables(tableOffset, ending.tableClusters(), l1Offset, l1.entries()),
+            new OverlayEnd.Counts(dataClusters, zeroClusters, bytesRead, frameBytes));
   }
 
   /** The frames of a batch that have their place but are not yet appended. */

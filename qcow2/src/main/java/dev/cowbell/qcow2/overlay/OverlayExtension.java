@@ -10,19 +10,23 @@ import java.nio.charset.StandardCharsets;
 /**
  * The private header extension that makes a qcow2 image an overlay of ours. QEMU ignores it.
  *
+ * @param version {@link #WRITTEN} or {@link #MERGED}
  * @param tableOffset where the integrity table is in the object
  * @param tableLength its bytes
  * @param tableDigest of those bytes
  * @param identity whose content the overlay holds
  */
 record OverlayExtension(
-    long tableOffset, int tableLength, Sha256 tableDigest, OverlayIdentity identity) {
+    int version, long tableOffset, int tableLength, Sha256 tableDigest, OverlayIdentity identity) {
 
   /** The extension's type: "Cbel". */
   static final int TYPE = 0x4362656c;
 
-  /** The format that is written, and the only one that is read. */
-  static final int FORMAT_VERSION = 1;
+  /** The format of what was written front to back: frames in guest order, nothing between them. */
+  static final int WRITTEN = 1;
+
+  /** The format of what was merged: frames in any order, dead bytes between them. */
+  static final int MERGED = 2;
 
   private static final int FIXED = 4 + 4 + 8 + Sha256.LENGTH;
 
@@ -38,7 +42,7 @@ record OverlayExtension(
       length += 2 + part.length;
     }
     ByteBuffer payload = ByteBuffer.allocate(length);
-    payload.putInt(FORMAT_VERSION).putInt(tableLength).putLong(tableOffset);
+    payload.putInt(version).putInt(tableLength).putLong(tableOffset);
     payload.put(tableDigest.bytes().buffer());
     for (byte[] part : parts) {
       payload.putShort((short) part.length).put(part);
@@ -61,9 +65,10 @@ record OverlayExtension(
               .formatted(from.remaining(), FIXED));
     }
     int version = from.getInt();
-    if (version != FORMAT_VERSION) {
+    if (version != WRITTEN && version != MERGED) {
       throw new UnsupportedFeatureException(
-          "the overlay has format version %d, readable is %d".formatted(version, FORMAT_VERSION));
+          "the overlay has format version %d, readable are %d and %d"
+              .formatted(version, WRITTEN, MERGED));
     }
     int tableLength = from.getInt();
     long tableOffset = from.getLong();
@@ -76,7 +81,7 @@ record OverlayExtension(
               .formatted(tableLength, Seal.LENGTH, IntegrityTable.MAX_BYTES));
     }
     OverlayIdentity identity = new OverlayIdentity(part(from), part(from), part(from), part(from));
-    return new OverlayExtension(tableOffset, tableLength, tableDigest, identity);
+    return new OverlayExtension(version, tableOffset, tableLength, tableDigest, identity);
   }
 
   private static String part(ByteBuffer from) throws CorruptImageException {

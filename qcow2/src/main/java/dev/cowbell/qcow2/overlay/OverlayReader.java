@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.LongBuffer;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -55,12 +56,22 @@ public final class OverlayReader implements OverlayTables {
    */
   public static OverlayReader open(
       OverlaySource source, Optional<Sha256> headDigest, MetadataCache cache) throws IOException {
+    return open(source, headDigest.stream().toList(), cache);
+  }
+
+  /**
+   * Opens an overlay that may be one of several: while a merge replaces one, the old and the new.
+   *
+   * @param headDigests what the head may be; if empty, the head is taken as it is
+   */
+  public static OverlayReader open(
+      OverlaySource source, List<Sha256> headDigests, MetadataCache cache) throws IOException {
     try {
       ByteBuffer cluster = readHead(source);
-      if (headDigest.isPresent() && !Sha256.of(cluster).equals(headDigest.get())) {
+      if (!headDigests.isEmpty() && !headDigests.contains(Sha256.of(cluster))) {
         throw new CorruptImageException(
             "the head is not what was written: its SHA-256 is %s instead of %s"
-                .formatted(Sha256.of(cluster), headDigest.get()));
+                .formatted(Sha256.of(cluster), headDigests.getFirst()));
       }
       ImageHead head = ImageHead.decode(cluster);
       checkKind(head.header());
@@ -214,6 +225,11 @@ public final class OverlayReader implements OverlayTables {
   /** The bare name of the parent's overlay as it stands in the head; empty for a full. */
   public Optional<String> backingFile() {
     return head.backingFile();
+  }
+
+  /** Whether its frames may lie in any order, with dead bytes between them. */
+  boolean isMerged() {
+    return extension.version() == OverlayExtension.MERGED;
   }
 
   SealedBlocks blocks() {

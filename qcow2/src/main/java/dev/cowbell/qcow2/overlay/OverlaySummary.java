@@ -1,5 +1,7 @@
 package dev.cowbell.qcow2.overlay;
 
+import java.util.Optional;
+
 /**
  * What was written, for the manifest and the log.
  *
@@ -7,7 +9,7 @@ package dev.cowbell.qcow2.overlay;
  * @param headLength the bytes of the head: one cluster
  * @param size the bytes of the whole object, head included
  * @param headDigest of the head
- * @param bodyDigest of everything behind the head
+ * @param bodyDigest of everything behind the head; empty if some of it never came by here
  * @param dataClusters the clusters stored as frames
  * @param zeroClusters the clusters explicitly said to be zero
  * @param bytesRead guest bytes read from the source
@@ -19,7 +21,7 @@ public record OverlaySummary(
     int headLength,
     long size,
     Sha256 headDigest,
-    Sha256 bodyDigest,
+    Optional<Sha256> bodyDigest,
     long dataClusters,
     long zeroClusters,
     long bytesRead,
