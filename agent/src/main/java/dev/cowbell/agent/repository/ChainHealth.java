@@ -61,4 +61,26 @@ public final class ChainHealth {
     store.read(object.key(), 0, head, Optional.of(object.etag()));
     return HexFormat.of().formatHex(SealedJson.sha256(head.array())).equals(headDigest);
   }
+
+  /**
+   * A disk's record as its overlay is stored: usually as it stands in the manifest. While a merge
+   * replaces the overlay, or after one that was interrupted, it may be that of a successor; then
+   * its body has no digest, and its parent is the one that its chain can go on with.
+   */
+  public static DiskRecord present(ObjectStore store, DiskRecord disk) throws IOException {
+    OverlayRecord overlay = disk.overlay();
+    Optional<ObjectInfo> info =
+        overlay.successors().isEmpty() ? Optional.empty() : store.stat(overlay.key());
+    if (info.isEmpty()) {
+      return disk;
+    }
+    for (OverlayRecord.Successor successor : overlay.successors()) {
+      if (info.get().size() == successor.size()
+          && isHead(store, info.get(), successor.clusterSize(), successor.headDigest())) {
+        return disk.stored(
+            successor.parent(), overlay.replacedBy(successor, info.get()), successor.counts());
+      }
+    }
+    return disk;
+  }
 }

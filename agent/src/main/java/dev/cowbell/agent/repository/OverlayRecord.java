@@ -1,6 +1,7 @@
 package dev.cowbell.agent.repository;
 
 import dev.cowbell.storage.ETag;
+import dev.cowbell.storage.ObjectInfo;
 import dev.cowbell.storage.ObjectKey;
 import java.util.List;
 import java.util.Optional;
@@ -96,8 +97,20 @@ public record OverlayRecord(
     return new OverlayRecord(key, size, etag, clusterSize, headDigest, bodyDigest, others);
   }
 
-  /** The lengths that the object may have. */
-  boolean mayHaveSize(long found) {
+  /** What is recorded when a successor is in its place. */
+  public OverlayRecord replacedBy(Successor successor, ObjectInfo info) {
+    return new OverlayRecord(
+        key,
+        info.size(),
+        info.etag(),
+        successor.clusterSize(),
+        successor.headDigest(),
+        Optional.empty(),
+        List.of());
+  }
+
+  /** Whether the object may have a length. */
+  public boolean mayHaveSize(long found) {
     return found == size || successors.stream().anyMatch(s -> s.size() == found);
   }
 

@@ -46,6 +46,16 @@ public final class StoredOverlay implements OverlaySource {
     return new StoredOverlay(store, info.get());
   }
 
+  /** A version of an overlay that is known to be there. */
+  public static StoredOverlay of(ObjectStore store, ObjectInfo info) {
+    return new StoredOverlay(store, info);
+  }
+
+  /** Which version it is. */
+  public ETag etag() {
+    return etag;
+  }
+
   public ObjectKey key() {
     return key;
   }

@@ -27,7 +27,7 @@ import java.util.stream.Collectors;
 public final class Restore {
 
   /** How often a chain may change under a reader before it gives up. */
-  private static final int MAX_CHANGES = 5;
+  private static final int MAX_CHANGES = 50;
 
   private final Repository repository;
   private final Progress progress;

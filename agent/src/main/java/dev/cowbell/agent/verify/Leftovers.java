@@ -17,7 +17,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /** Finds overlays that no manifest names: what interrupted backups left. */
-final class Leftovers {
+public final class Leftovers {
 
   private Leftovers() {}
 
@@ -25,6 +25,12 @@ final class Leftovers {
    * The overlays of a VM that belong to no point, by key. Those of unreadable points don't count.
    */
   static List<ObjectKey> of(ObjectStore store, Catalogue catalogue) throws IOException {
+    return objects(store, catalogue).stream().map(ObjectInfo::key).toList();
+  }
+
+  /** The same, with what the store says of them. */
+  public static List<ObjectInfo> objects(ObjectStore store, Catalogue catalogue)
+      throws IOException {
     Set<ObjectKey> named = new HashSet<>();
     for (StoredManifest stored : catalogue.all()) {
       for (DiskRecord disk : stored.manifest().disks()) {
@@ -37,8 +43,10 @@ final class Leftovers {
     }
     try (Stream<ObjectInfo> objects = store.list(Layout.disks(catalogue.vm()))) {
       return objects
-          .map(ObjectInfo::key)
-          .filter(key -> !named.contains(key) && isOverlay(key) && !unknown.contains(file(key)))
+          .filter(object -> {
+            ObjectKey key = object.key();
+            return !named.contains(key) && isOverlay(key) && !unknown.contains(file(key));
+          })
           .toList();
     } catch (UncheckedIOException e) {
       throw e.getCause() == null ? new IOException(e) : e.getCause();

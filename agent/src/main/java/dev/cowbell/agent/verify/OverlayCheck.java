@@ -3,6 +3,7 @@ package dev.cowbell.agent.verify;
 import dev.cowbell.agent.observe.Cancellation;
 import dev.cowbell.agent.observe.CancelledException;
 import dev.cowbell.agent.observe.Progress.Phase;
+import dev.cowbell.agent.repository.ChainHealth;
 import dev.cowbell.agent.repository.DamagedObjectException;
 import dev.cowbell.agent.repository.DiskChain.Link;
 import dev.cowbell.agent.repository.DiskRecord;
@@ -54,8 +55,9 @@ final class OverlayCheck {
   Result check(Link link, Phase phase) throws IOException {
     StoredOverlay overlay;
     try {
-      overlay = StoredOverlay.find(store, link.record().overlay());
-      List<String> problems = problems(link, overlay, phase);
+      DiskRecord present = ChainHealth.present(store, link.record());
+      overlay = StoredOverlay.find(store, present.overlay());
+      List<String> problems = problems(new Link(link.point(), present), overlay, phase);
       return new Result(problems, overlay.bytesRead());
     } catch (DamagedObjectException e) {
       return new Result(List.of(e.problem()), 0);

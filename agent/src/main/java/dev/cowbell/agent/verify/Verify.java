@@ -8,6 +8,7 @@ import dev.cowbell.agent.repository.BrokenChainException;
 import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.Catalogue.Unreadable;
 import dev.cowbell.agent.repository.Concurrently;
+import dev.cowbell.agent.repository.DamagedObjectException;
 import dev.cowbell.agent.repository.DiskChain.Link;
 import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.Layout;
@@ -145,6 +146,15 @@ public final class Verify {
       OverlayCheck.Result result = check.check(job.link(), phase);
       bytesRead.add(result.bytesRead());
       DiskRecord disk = job.link().record();
+      if (!result.problems().isEmpty()) {
+        Optional<Link> now = present(job);
+        if (now.isEmpty()) {
+          return List.of();
+        }
+        if (!now.get().equals(job.link())) {
+          return check(check, new Job(job.catalogue(), now.get()), phase);
+        }
+      }
       return result.problems().stream()
           .map(problem ->
               new Damage(
@@ -154,6 +164,18 @@ public final class Verify {
                   problem,
                   new Reach(job.catalogue()).ofOverlay(job.link().point(), disk.name())))
           .toList();
+    }
+
+    /** What the manifest says now: a prune may have merged the overlay meanwhile, or removed it. */
+    private Optional<Link> present(Job job) throws IOException {
+      try {
+        return repository
+            .read(job.catalogue().vm(), job.link().point())
+            .flatMap(stored -> stored.manifest().disk(job.link().record().name()))
+            .map(record -> new Link(job.link().point(), record));
+      } catch (DamagedObjectException e) {
+        return Optional.of(job.link());
+      }
     }
 
     VerifyReport report() {

@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.random.RandomGenerator;
 
 /** A qcow2 image that QEMU changes at random, as a guest would. */
-final class GuestImage {
+public final class GuestImage {
 
   private static final int SECTOR = 512;
   private static final long MAX_RUN = 1 << 20;
@@ -21,28 +21,28 @@ final class GuestImage {
   private long size;
 
   /** Makes an empty image. */
-  GuestImage(Path path, String options, long size, RandomGenerator random) {
+  public GuestImage(Path path, String options, long size, RandomGenerator random) {
     this(path, size, random);
     QemuImg.create(path, options, size);
   }
 
   /** Takes an image that exists. */
-  GuestImage(Path path, long size, RandomGenerator random) {
+  public GuestImage(Path path, long size, RandomGenerator random) {
     this.path = path;
     this.size = size;
     this.random = random;
   }
 
-  Path path() {
+  public Path path() {
     return path;
   }
 
-  long size() {
+  public long size() {
     return size;
   }
 
   /** Lets QEMU write, write zeroes and discard at random; answers where. */
-  ExtentSet change(int operations) {
+  public ExtentSet change(int operations) {
     List<String> commands = new ArrayList<>();
     ExtentSet.Builder changed = ExtentSet.builder();
     for (int i = 0; i < operations; i++) {
@@ -64,13 +64,13 @@ final class GuestImage {
   }
 
   /** Grows or shrinks the disk. */
-  void resize(long newSize) {
+  public void resize(long newSize) {
     QemuImg.of("resize", "-q", "--shrink", "-f", "qcow2", path, newSize);
     size = newSize;
   }
 
   /** What the guest sees now, as QEMU reads it. */
-  String sha256() throws IOException {
+  public String sha256() throws IOException {
     Path raw = Files.createTempFile(path.toAbsolutePath().getParent(), "state", ".raw");
     try {
       QemuImg.of("convert", "-f", "qcow2", "-O", "raw", path, raw);
@@ -81,7 +81,7 @@ final class GuestImage {
   }
 
   /** The names of the image's bitmaps, as QEMU lists them. */
-  List<String> bitmaps() {
+  public List<String> bitmaps() {
     List<String> names = new ArrayList<>();
     QemuImg.info("-f", "qcow2", path)
         .path("format-specific")

@@ -15,14 +15,14 @@ import java.util.Map;
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
 
 /** A repository, used through the command line alone. */
-record TestRepository(String url, Map<String, String> environment) {
+public record TestRepository(String url, Map<String, String> environment) {
 
-  static TestRepository create(String url) {
+  public static TestRepository create(String url) {
     return create(url, Map.of());
   }
 
   /** In a bucket, as somebody. */
-  static TestRepository create(String url, AwsCredentials who) {
+  public static TestRepository create(String url, AwsCredentials who) {
     return create(
         url,
         Map.of(
@@ -40,9 +40,9 @@ record TestRepository(String url, Map<String, String> environment) {
    *
    * @param json all of the report
    */
-  record Point(String id, String kind, long storedBytes, long changedBytes, JsonNode json) {
+  public record Point(String id, String kind, long storedBytes, long changedBytes, JsonNode json) {
 
-    static Point of(String report) {
+    public static Point of(String report) {
       JsonNode json = QemuImg.json(report);
       return new Point(
           json.get("point").asText(),
@@ -52,22 +52,22 @@ record TestRepository(String url, Map<String, String> environment) {
           json);
     }
 
-    String reason() {
+    public String reason() {
       return json.get("disks").get(0).get("reason").asText();
     }
   }
 
   /** Backs up images that have to be backed up without a warning. */
-  Point backup(Object... arguments) {
+  public Point backup(Object... arguments) {
     return Point.of(tryBackup(arguments).success());
   }
 
-  Shell.Result tryBackup(Object... arguments) {
+  public Shell.Result tryBackup(Object... arguments) {
     return run("backup", with(arguments, "--vm", "web", "--json"));
   }
 
   /** What a point's disk reads as, by restoring it. */
-  String restoredSha256(String point, Path scratch, Object... arguments) throws IOException {
+  public String restoredSha256(String point, Path scratch, Object... arguments) throws IOException {
     Path raw = scratch.resolve("restored-" + point + ".raw");
     run("restore", with(arguments, "--vm", "web", "--point", point, "--to", raw.toString()))
         .success();
@@ -79,16 +79,16 @@ record TestRepository(String url, Map<String, String> environment) {
   }
 
   /** Fails unless verify finds nothing wrong. */
-  void assertUndamaged() {
+  public void assertUndamaged() {
     JsonNode report = QemuImg.json(run("verify", "--level", "data", "--json").success());
     assertThat(report.get("damage")).isEmpty();
   }
 
-  JsonNode points() {
+  public JsonNode points() {
     return QemuImg.json(run("points", "--vm", "web", "--json").success()).get("points");
   }
 
-  Shell.Result run(String command, Object... arguments) {
+  public Shell.Result run(String command, Object... arguments) {
     return Cowbell.runWith(environment, with(arguments, command, "--repo", url));
   }
 
