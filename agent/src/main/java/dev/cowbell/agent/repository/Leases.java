@@ -177,6 +177,21 @@ public final class Leases {
     }
   }
 
+  /** What keeps a repository's VM from being written to by anybody: a lease that can't be read. */
+  public static Optional<DamagedObjectException> damage(Repository repository, VmName vm)
+      throws IOException {
+    ObjectKey key = Layout.lease(vm);
+    try {
+      Optional<StoredObject> document = Repository.document(repository.store(), key);
+      if (document.isPresent()) {
+        LeaseRecord.decode(key, Repository.bytes(document.get()));
+      }
+      return Optional.empty();
+    } catch (DamagedObjectException e) {
+      return Optional.of(e);
+    }
+  }
+
   private Optional<Shown> shownOrDamaged(VmName vm) throws IOException {
     try {
       return holder(vm);

@@ -12,6 +12,7 @@ import dev.cowbell.agent.repository.DamagedObjectException;
 import dev.cowbell.agent.repository.DiskChain.Link;
 import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.Layout;
+import dev.cowbell.agent.repository.Leases;
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.PointId;
 import dev.cowbell.agent.repository.Reach;
@@ -89,6 +90,15 @@ public final class Verify {
         survey(catalogue, catalogue.resolve(request.point().get()));
         return;
       }
+      Leases.damage(repository, catalogue.vm())
+          .ifPresent(bad ->
+              damage.add(
+                  new Damage(
+                      bad.key(),
+                      Optional.of(catalogue.vm()),
+                      Optional.empty(),
+                      bad.problem() + "; cowbell unlock --force replaces it",
+                      List.of())));
       for (Unreadable bad : catalogue.unreadable()) {
         addManifest(catalogue, bad.point(), bad.key(), bad.problem());
       }
