@@ -52,36 +52,38 @@ class TwoAgentsIT {
 
   private void run(TestRepository repository) throws Exception {
     long seed = Long.getLong("cowbell.seed", System.nanoTime());
-    GuestImage image =
-        new GuestImage(scratch.resolve("vda.qcow2"), "", SIZE, new Random(seed));
+    GuestImage image = new GuestImage(scratch.resolve("vda.qcow2"), "", SIZE, new Random(seed));
     image.change(40);
     states.put(repository.backup(image.path()).id(), image.sha256());
     try (ExecutorService threads = Executors.newFixedThreadPool(3)) {
-      Future<?> backups = threads.submit(() -> {
-        try {
-          for (int i = 0; i < BACKUPS; i++) {
-            image.change(5);
-            String state = image.sha256();
-            JsonNode point = turn(repository, "backup", image.path(), "--vm", "web", "--json");
-            states.put(point.get("point").asText(), state);
-          }
-        } finally {
-          done.set(true);
-        }
-        return 0;
-      });
-      Future<?> prunes = threads.submit(() -> {
-        while (!done.get()) {
-          turn(repository, "prune", "--vm", "web", "--keep-last", 2, "--json");
-        }
-        return 0;
-      });
-      Future<?> restores = threads.submit(() -> {
-        while (!done.get()) {
-          restore(repository);
-        }
-        return 0;
-      });
+      Future<?> backups =
+          threads.submit(() -> {
+            try {
+              for (int i = 0; i < BACKUPS; i++) {
+                image.change(5);
+                String state = image.sha256();
+                JsonNode point = turn(repository, "backup", image.path(), "--vm", "web", "--json");
+                states.put(point.get("point").asText(), state);
+              }
+            } finally {
+              done.set(true);
+            }
+            return 0;
+          });
+      Future<?> prunes =
+          threads.submit(() -> {
+            while (!done.get()) {
+              turn(repository, "prune", "--vm", "web", "--keep-last", 2, "--json");
+            }
+            return 0;
+          });
+      Future<?> restores =
+          threads.submit(() -> {
+            while (!done.get()) {
+              restore(repository);
+            }
+            return 0;
+          });
       for (Future<?> each : new Future<?>[] {backups, prunes, restores}) {
         each.get(10, TimeUnit.MINUTES);
       }
@@ -120,8 +122,7 @@ class TwoAgentsIT {
     }
     Path target = scratch.resolve("meanwhile.raw");
     Shell.Result result =
-        repository.run(
-            "restore", "--vm", "web", "--point", point, "--to", target, "--overwrite");
+        repository.run("restore", "--vm", "web", "--point", point, "--to", target, "--overwrite");
     if (result.exit() == 6) {
       return;
     }

@@ -127,14 +127,14 @@ class YearIT {
       made.add(clock.now);
       states.put(clock.now, pack(disk));
       PruneReport report =
-          new Prune(repository, settings()).run(VM, new PruneRequest(policy(), OptionalInt.of(MAX_CHAIN), Duration.ofHours(24)));
+          new Prune(repository, settings())
+              .run(VM, new PruneRequest(policy(), OptionalInt.of(MAX_CHAIN), Duration.ofHours(24)));
       assertThat(report.problems()).isEmpty();
       made.retainAll(kept(made));
       states.keySet().retainAll(made);
       Catalogue catalogue = repository.catalogue(VM);
       assertThat(catalogue.points().stream().map(Manifest::time)).containsExactlyElementsOf(made);
-      assertRestores(
-          repository, catalogue, catalogue.points().get(random.nextInt(made.size())));
+      assertRestores(repository, catalogue, catalogue.points().get(random.nextInt(made.size())));
     }
     Catalogue catalogue = repository.catalogue(VM);
     for (Manifest point : catalogue.points()) {
@@ -221,7 +221,8 @@ class YearIT {
         firsts(
             newest,
             8,
-            t -> t.get(IsoFields.WEEK_BASED_YEAR) + "/" + t.get(IsoFields.WEEK_OF_WEEK_BASED_YEAR)));
+            t ->
+                t.get(IsoFields.WEEK_BASED_YEAR) + "/" + t.get(IsoFields.WEEK_OF_WEEK_BASED_YEAR)));
     kept.addAll(firsts(newest, 12, t -> t.getYear() + "/" + t.getMonthValue()));
     return kept;
   }
@@ -247,7 +248,9 @@ class YearIT {
     try (OverlayChainDisk content = new OverlayChainDisk(stored.chain())) {
       content.read(0, all);
     }
-    assertThat(Arrays.mismatch(all.array(), state(point.time()))).as("%s", point.point()).isEqualTo(-1);
+    assertThat(Arrays.mismatch(all.array(), state(point.time())))
+        .as("%s", point.point())
+        .isEqualTo(-1);
   }
 
   private static byte[] pack(byte[] state) {
@@ -309,7 +312,13 @@ class YearIT {
   }
 
   /** A disk that is an array. */
-  private record InMemory(byte[] bytes) implements GuestDisk {
+  private static final class InMemory implements GuestDisk {
+    private final byte[] bytes;
+
+    InMemory(byte[] bytes) {
+      this.bytes = bytes;
+    }
+
     @Override
     public long size() {
       return bytes.length;
