@@ -32,11 +32,13 @@ public sealed interface Finding {
    * @param cluster the host cluster's number
    * @param refcount what the refcount block says
    * @param references how many references there are
+   * @param block where the refcount block is; 0 if there is none, so that the refcount is 0
    */
-  record WrongRefcount(long cluster, long refcount, long references) implements Finding {
+  record WrongRefcount(long cluster, long refcount, long references, long block)
+      implements Finding {
     @Override
     public Severity severity() {
-      return refcount > references ? Severity.LEAK : Severity.CORRUPTION;
+      return Long.compareUnsigned(refcount, references) > 0 ? Severity.LEAK : Severity.CORRUPTION;
     }
 
     @Override
@@ -91,20 +93,68 @@ public sealed interface Finding {
     }
   }
 
-  /** An entry has bits set that must be zero. */
-  record ReservedBits(String what, long word) implements Corruption {
+  /**
+   * An entry of an L1 or L2 table and its place in the file.
+   *
+   * @param at its first byte
+   * @param word its 64 bits
+   * @param bitmap the subcluster bitmap behind it; 0 where entries have none
+   * @param tableReferences how many L1 tables (of an L2 entry: L1 entries) share the place
+   */
+  record TableEntry(long at, long word, long bitmap, long tableReferences) {}
+
+  /** An entry of an L1 or L2 table has bits set that must be zero; readers ignore them. */
+  record ReservedBits(String what, TableEntry entry, long reserved) implements Corruption {
     @Override
     public String description() {
-      return "ERROR %s: %#018x has reserved bits set".formatted(what, word);
+      return "ERROR %s: %#018x has reserved bits set".formatted(what, entry.word());
+    }
+  }
+
+  /** A compressed cluster's entry claims that the cluster may be overwritten. */
+  record CopiedFlagOfCompressed(String what, TableEntry entry) implements Corruption {
+    @Override
+    public String description() {
+      return "ERROR %s: %#018x is compressed and has the copied flag".formatted(what, entry.word());
+    }
+  }
+
+  /** A compressed cluster's entry has a subcluster bitmap, so that its clusters are not counted. */
+  record BitmapOfCompressed(String what, TableEntry entry) implements Corruption {
+    @Override
+    public String description() {
+      return "ERROR %s: %#018x is compressed and has a subcluster bitmap"
+          .formatted(what, entry.word());
+    }
+  }
+
+  /** An entry that holds no data has a host cluster at an offset that is not cluster-aligned. */
+  record UnalignedPreallocation(String what, TableEntry entry) implements Corruption {
+    @Override
+    public String description() {
+      return "ERROR %s: %#018x preallocates a cluster that is not aligned"
+          .formatted(what, entry.word());
+    }
+  }
+
+  /** The refcount structure itself can't be used as it is. */
+  sealed interface BrokenRefcounts extends Corruption {}
+
+  /** An entry of the refcount table leads to no refcount block. */
+  record MisplacedRefcountBlock(long index, long word, String problem) implements BrokenRefcounts {
+    @Override
+    public String description() {
+      return "ERROR refcount table entry %d: %#018x %s".formatted(index, word, problem);
     }
   }
 
   /** An entry's COPIED flag does not say whether the refcount is exactly one. */
-  record WrongCopiedFlag(String what, long word, boolean refcountIsOne) implements Corruption {
+  record WrongCopiedFlag(String what, TableEntry entry, boolean refcountIsOne)
+      implements Corruption {
     @Override
     public String description() {
       return "ERROR OFLAG_COPIED %s: %#018x, but the refcount is %s"
-          .formatted(what, word, refcountIsOne ? "one" : "not one");
+          .formatted(what, entry.word(), refcountIsOne ? "one" : "not one");
     }
   }
 
@@ -117,7 +167,7 @@ public sealed interface Finding {
   }
 
   /** A refcount block is used for something else as well. */
-  record SharedRefcountBlock(long index, long offset, long references) implements Corruption {
+  record SharedRefcountBlock(long index, long offset, long references) implements BrokenRefcounts {
     @Override
     public String description() {
       return "ERROR refcount block %d at offset %#x has %d references instead of one"

@@ -25,6 +25,7 @@ public final class ImageCheck {
   /** The most host clusters that are checked; QEMU's bound as well. */
   private static final long MAX_CLUSTERS = Integer.MAX_VALUE;
 
+  private final Scan scan;
   private final ImageReader reader;
   private final ImageHead head;
   private final Geometry geometry;
@@ -32,9 +33,11 @@ public final class ImageCheck {
   private final Tally tally;
   private final References references;
 
-  private ImageCheck(HostFile file, CheckListener listener) throws IOException {
+  private ImageCheck(HostFile file, CheckListener listener, Scan scan) throws IOException {
+    this.scan = scan;
     reader = new ImageReader(file);
-    head = ImageHead.decode(reader.read(0, 1 << Geometry.MAX_CLUSTER_BITS));
+    ImageHead stored = ImageHead.decode(reader.read(0, 1 << Geometry.MAX_CLUSTER_BITS));
+    head = scan.forRepair() ? withoutImpossibleRefcountTable(stored) : stored;
     head.header().checkTablesForRepair();
     geometry = head.header().geometry();
     long fileSize = (file.size() + SECTOR - 1) & -SECTOR;
@@ -44,7 +47,19 @@ public final class ImageCheck {
           "the file has %d clusters, at most %d can be checked".formatted(clusters, MAX_CLUSTERS));
     }
     tally = new Tally(listener);
-    references = new References(geometry, fileSize, tally);
+    long max = scan.limit(geometry.refcountWidth().max());
+    references = new References(geometry, fileSize, max, tally);
+  }
+
+  /** A refcount table that can't be where the header says is as good as none. */
+  private static ImageHead withoutImpossibleRefcountTable(ImageHead head) {
+    Header header = head.header();
+    try {
+      header.checkRefcountTable();
+      return head;
+    } catch (CorruptImageException _) {
+      return head.withHeader(header.change().refcountTable(0, 0).build());
+    }
   }
 
   /**
@@ -57,8 +72,12 @@ public final class ImageCheck {
    * @throws IOException if it can't be read
    */
   public static CheckReport run(HostFile file, CheckListener listener) throws IOException {
+    return run(file, listener, Scan.NONE);
+  }
+
+  static CheckReport run(HostFile file, CheckListener listener, Scan scan) throws IOException {
     try {
-      return new ImageCheck(file, listener).check();
+      return new ImageCheck(file, listener, scan).check();
     } catch (ImageException e) {
       throw e.in(file.name());
     }
@@ -66,7 +85,7 @@ public final class ImageCheck {
 
   private CheckReport check() throws IOException {
     Header header = head.header();
-    SnapshotTable snapshots = SnapshotTable.read(reader, header);
+    SnapshotTable snapshots = SnapshotTable.read(reader, header, scan.forRepair());
     Optional<StoredBitmaps> bitmaps = StoredBitmaps.read(reader, head, references, tally);
     RefcountStructure refcounts =
         new RefcountStructure(reader, header, references, tally, clusters);
@@ -81,23 +100,25 @@ public final class ImageCheck {
       references.structure("the header", 0, geometry.clusterSize());
       l1Check.countTables();
       l1Check.checkL2Tables(l2Check, clusters);
-      countFixedStructures(header, snapshots);
+      countEncryptionHeader();
       if (bitmaps.isPresent()) {
         bitmaps.get().count();
       }
+      scan.countedContent(references.counts());
+      references.structure("the snapshot table", header.snapshotsOffset(), snapshots.length());
+      references.structure(
+          "the refcount table",
+          header.refcountTableOffset(),
+          header.refcountTableClusters() << geometry.clusterBits());
       refcounts.countBlocks();
+      scan.countedAll(references.counts());
       refcounts.compare();
       tally.endFirstPass();
     }
     return tally.report(geometry.clustersFor(header.diskSize()), geometry.clusterSize());
   }
 
-  private void countFixedStructures(Header header, SnapshotTable snapshots) throws IOException {
-    references.structure("the snapshot table", header.snapshotsOffset(), snapshots.length());
-    references.structure(
-        "the refcount table",
-        header.refcountTableOffset(),
-        header.refcountTableClusters() << geometry.clusterBits());
+  private void countEncryptionHeader() throws IOException {
     Optional<HeaderExtension.FullDiskEncryption> encryption =
         head.extension(HeaderExtension.FullDiskEncryption.class);
     if (encryption.isPresent()) {

@@ -4,6 +4,8 @@ import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.L1Entry;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Checks all L1 tables, the active one and the snapshots', and through them all L2 tables. Each
@@ -11,6 +13,7 @@ import java.nio.ByteBuffer;
  */
 final class L1Check {
   private static final int CHUNK = 1 << 20;
+  private static final int MAX_UNALIGNED = 4096;
 
   private final ImageReader reader;
   private final Geometry geometry;
@@ -21,6 +24,9 @@ final class L1Check {
   private final WeightedRanges tableClusters = new WeightedRanges();
   private final ReferenceCounts l2Tables = new ReferenceCounts();
   private final ReferenceCounts activeL2Tables = new ReferenceCounts();
+
+  /** L2 tables that no reader could use; a check looks at so many of them nevertheless. */
+  private final Map<Long, long[]> unalignedTables = new TreeMap<>();
 
   L1Check(
       ImageReader reader,
@@ -64,19 +70,42 @@ final class L1Check {
    * @param clusters the clusters of the file
    */
   void checkL2Tables(L2Check l2Check, long clusters) throws IOException {
-    ByteBuffer table = ByteBuffer.allocate(geometry.clusterSize());
+    ByteBuffer tables = ByteBuffer.allocate(Math.max(CHUNK, geometry.clusterSize()));
     for (long first = 0; first < clusters; first += ReferenceCounts.WINDOW) {
       l2Tables.moveTo(first);
       activeL2Tables.moveTo(first);
       forEachEntry(this::collectL2Table);
       long end = first + ReferenceCounts.WINDOW;
       for (long at = l2Tables.next(first); at < end; at = l2Tables.next(at + 1)) {
-        long offset = at << geometry.clusterBits();
-        reader.read(offset, table.clear());
-        l2Check.check(table, offset, l2Tables.get(at), activeL2Tables.get(at));
+        at = checkRun(l2Check, tables, at, end);
         tally.between();
       }
     }
+    for (Map.Entry<Long, long[]> unaligned : unalignedTables.entrySet()) {
+      reader.read(unaligned.getKey(), tables.clear().limit(geometry.clusterSize()));
+      long[] times = unaligned.getValue();
+      l2Check.check(tables, unaligned.getKey(), times[0], times[1]);
+    }
+  }
+
+  /** Reads adjacent tables at once and returns the last one's cluster. */
+  private long checkRun(L2Check l2Check, ByteBuffer buffer, long first, long end)
+      throws IOException {
+    int most = buffer.capacity() >> geometry.clusterBits();
+    int count = 1;
+    while (count < most && first + count < end && l2Tables.get(first + count) > 0) {
+      count++;
+    }
+    buffer.clear().limit(count << geometry.clusterBits());
+    reader.read(first << geometry.clusterBits(), buffer);
+    for (int i = 0; i < count; i++) {
+      l2Check.check(
+          buffer.slice(i << geometry.clusterBits(), geometry.clusterSize()),
+          (first + i) << geometry.clusterBits(),
+          l2Tables.get(first + i),
+          activeL2Tables.get(first + i));
+    }
+    return first + count - 1;
   }
 
   /** What to do with an entry of which so many L1 tables consist. */
@@ -108,10 +137,12 @@ final class L1Check {
     boolean outside = references.isOutside(offset, geometry.clusterSize());
     if (tally.isFirstPass()) {
       if (entry.reserved() != 0) {
-        tally.found(new Finding.ReservedBits(place(at), word));
+        tally.found(
+            new Finding.ReservedBits(place(at), tableEntry(at, word, piece), entry.reserved()));
       }
       if (!geometry.isClusterAligned(offset)) {
         tally.found(new Finding.Unaligned(place(at), offset));
+        addUnaligned(offset, piece);
       }
       if (outside) {
         tally.found(
@@ -133,7 +164,21 @@ final class L1Check {
         && refcounts.isOne(cluster) != entry.copied()) {
       tally.found(
           new Finding.WrongCopiedFlag(
-              "L2 table of the " + place(at), word, refcounts.isOne(cluster)));
+              "L2 table of the " + place(at),
+              tableEntry(at, word, piece),
+              refcounts.isOne(cluster)));
+    }
+  }
+
+  private static Finding.TableEntry tableEntry(long at, long word, WeightedRanges.Piece piece) {
+    return new Finding.TableEntry(at, word, 0, piece.weight());
+  }
+
+  private void addUnaligned(long offset, WeightedRanges.Piece piece) {
+    if (unalignedTables.size() < MAX_UNALIGNED && offset < references.fileSize()) {
+      long[] times = unalignedTables.computeIfAbsent(offset, _ -> new long[2]);
+      times[0] += piece.weight();
+      times[1] += piece.special();
     }
   }
 

@@ -56,14 +56,16 @@ final class L2Check {
 
   private void compressed(int index, long word, long bitmap) throws IOException {
     if (L2Entry.isCopied(word)) {
-      invalid(index, word, "is compressed and has the copied flag");
+      foundOnce(
+          new Finding.CopiedFlagOfCompressed(place("L2 entry", index), entry(index, word, bitmap)));
     }
     if (rules.dataFile()) {
       invalid(index, word, "is compressed, which a data file rules out");
       return;
     }
     if (bitmap != 0) {
-      invalid(index, word, "is compressed and has a subcluster bitmap");
+      foundOnce(
+          new Finding.BitmapOfCompressed(place("L2 entry", index), entry(index, word, bitmap)));
       return;
     }
     long offset = CompressedDescriptor.hostOffset(word, geometry);
@@ -76,8 +78,10 @@ final class L2Check {
   }
 
   private void standard(int index, long word, long bitmap) throws IOException {
-    if (new L2Entry(word, bitmap).reserved(false) != 0 && tally.isFirstPass()) {
-      tally.found(new Finding.ReservedBits(place("L2 entry", index), word));
+    long reserved = new L2Entry(word, bitmap).reserved(false);
+    if (reserved != 0) {
+      foundOnce(
+          new Finding.ReservedBits(place("L2 entry", index), entry(index, word, bitmap), reserved));
     }
     if (!rules.holdsCluster(word)) {
       if (L2Entry.allocatedSubclusters(bitmap) != 0) {
@@ -89,8 +93,8 @@ final class L2Check {
       invalid(index, word, "has subclusters that are both allocated and zero");
     }
     long offset = L2Entry.offset(word);
-    if (!geometry.isClusterAligned(offset) && tally.isFirstPass()) {
-      tally.found(new Finding.Unaligned(place("L2 entry", index), offset));
+    if (!geometry.isClusterAligned(offset)) {
+      unaligned(index, word, bitmap);
     }
     if (activeVisits > 0) {
       tally.allocated(activeVisits, expectedOffset != 0 && offset != expectedOffset, false);
@@ -100,14 +104,16 @@ final class L2Check {
       count("data cluster", index, offset, geometry.clusterSize());
     }
     if (activeVisits > 0) {
-      copiedFlag(index, word, offset);
+      copiedFlag(index, word, bitmap, offset);
     }
   }
 
-  private void copiedFlag(int index, long word, long offset) throws IOException {
+  private void copiedFlag(int index, long word, long bitmap, long offset) throws IOException {
     if (rules.dataFile()) {
-      if (!L2Entry.isCopied(word) && tally.isFirstPass()) {
-        tally.found(new Finding.WrongCopiedFlag(place("data cluster", index), word, true));
+      if (!L2Entry.isCopied(word)) {
+        foundOnce(
+            new Finding.WrongCopiedFlag(
+                place("data cluster", index), entry(index, word, bitmap), true));
       }
       return;
     }
@@ -115,8 +121,33 @@ final class L2Check {
     if (references.counts().contains(cluster) && refcounts.isKnown(cluster)) {
       boolean one = refcounts.isOne(cluster);
       if (one != L2Entry.isCopied(word)) {
-        tally.found(new Finding.WrongCopiedFlag(place("data cluster", index), word, one));
+        tally.found(
+            new Finding.WrongCopiedFlag(
+                place("data cluster", index), entry(index, word, bitmap), one));
       }
+    }
+  }
+
+  private void unaligned(int index, long word, long bitmap) throws IOException {
+    boolean data =
+        geometry.extendedL2() ? L2Entry.allocatedSubclusters(bitmap) != 0 : !L2Entry.isZero(word);
+    String place = place("L2 entry", index);
+    foundOnce(
+        data
+            ? new Finding.Unaligned(place, L2Entry.offset(word))
+            : new Finding.UnalignedPreallocation(place, entry(index, word, bitmap)));
+  }
+
+  private Finding.TableEntry entry(int index, long word, long bitmap) {
+    // a table that is not aligned is none for its readers, and nobody's to change
+    long references = geometry.isClusterAligned(tableOffset) ? visits : -1;
+    return new Finding.TableEntry(
+        tableOffset + (long) index * geometry.l2EntrySize(), word, bitmap, references);
+  }
+
+  private void foundOnce(Finding finding) throws IOException {
+    if (tally.isFirstPass()) {
+      tally.found(finding);
     }
   }
 
@@ -130,9 +161,7 @@ final class L2Check {
   }
 
   private void invalid(int index, long word, String problem) throws IOException {
-    if (tally.isFirstPass()) {
-      tally.found(new Finding.InvalidEntry(place("L2 entry", index), word, problem));
-    }
+    foundOnce(new Finding.InvalidEntry(place("L2 entry", index), word, problem));
   }
 
   private String place(String what, int index) {

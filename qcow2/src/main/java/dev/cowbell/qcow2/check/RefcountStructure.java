@@ -83,17 +83,19 @@ final class RefcountStructure {
       String problem = tally.isFirstPass() ? null : "";
       if ((table[i] & ~OFFSET) != 0) {
         if (problem == null) {
-          tally.found(new Finding.ReservedBits("refcount table entry " + i, table[i]));
+          tally.found(new Finding.MisplacedRefcountBlock(i, table[i], "has reserved bits set"));
         }
       } else if (!geometry.isClusterAligned(offset)) {
         if (problem == null) {
-          tally.found(new Finding.Unaligned("refcount table entry " + i, offset));
+          tally.found(new Finding.MisplacedRefcountBlock(i, table[i], "is not cluster-aligned"));
         }
       } else if (Long.compareUnsigned(cluster, clusters) >= 0) {
         if (problem == null) {
           tally.found(
-              new Finding.OutsideFile(
-                  "refcount block " + i, offset, geometry.clusterSize(), references.fileSize()));
+              new Finding.MisplacedRefcountBlock(
+                  i,
+                  table[i],
+                  "lies outside the file of %d bytes".formatted(references.fileSize())));
         }
       } else if (offset != 0 && references.counts().contains(cluster)) {
         references.add(offset, geometry.clusterSize(), 1);
@@ -108,7 +110,7 @@ final class RefcountStructure {
   /** Compares all refcounts of the window with the references that were counted. */
   void compare() throws IOException {
     ReferenceCounts counts = references.counts();
-    long end = Math.min(counts.first() + ReferenceCounts.WINDOW, clusters);
+    long end = Math.min(counts.first() + ReferenceCounts.WINDOW, comparedClusters());
     for (long start = counts.first(); start < end; start += perBlock()) {
       long stop = Math.min(start + perBlock(), end);
       if (!isKnown(start)) {
@@ -117,37 +119,48 @@ final class RefcountStructure {
       } else if (load(start)) {
         for (long cluster = start; cluster < stop; cluster++) {
           int index = (int) (cluster - start);
-          compare(cluster, geometry.refcountWidth().get(block, index), counts.get(cluster));
+          long refcount = geometry.refcountWidth().get(block, index);
+          compare(cluster, refcount, counts.get(cluster), blockOf(start));
         }
       } else {
         for (long cluster = counts.next(start);
             cluster < stop;
             cluster = counts.next(cluster + 1)) {
-          compare(cluster, 0, counts.get(cluster));
+          compare(cluster, 0, counts.get(cluster), 0);
         }
       }
       tally.between();
     }
   }
 
-  private void compare(long cluster, long refcount, long counted) throws IOException {
+  /** A short run may end in the cluster behind the file's last one, and then that one counts. */
+  private long comparedClusters() {
+    ReferenceCounts counts = references.counts();
+    return counts.contains(clusters) && counts.get(clusters) > 0 ? clusters + 1 : clusters;
+  }
+
+  private void compare(long cluster, long refcount, long counted, long at) throws IOException {
     if (refcount != 0 || counted != 0) {
       tally.used(cluster);
     }
     if (refcount != counted) {
-      tally.found(new Finding.WrongRefcount(cluster, refcount, counted));
+      tally.found(new Finding.WrongRefcount(cluster, refcount, counted, at));
     }
   }
 
   /** Reads the block with a cluster's refcount, unless there is none. */
   private boolean load(long cluster) throws IOException {
-    long index = cluster / perBlock();
-    long offset = index < table.length ? table[(int) index] & OFFSET : 0;
+    long offset = blockOf(cluster);
     if (offset <= 0 || !geometry.isClusterAligned(offset) || offset >= references.fileSize()) {
       return false;
     }
     reader.read(offset, block.clear());
     return true;
+  }
+
+  private long blockOf(long cluster) {
+    long index = cluster / perBlock();
+    return index < table.length ? table[(int) index] & OFFSET : 0;
   }
 
   private int perBlock() {

@@ -8,12 +8,15 @@ final class References {
   private final ReferenceCounts counts = new ReferenceCounts();
   private final Geometry geometry;
   private final long fileSize;
+  private final long max;
   private final Tally tally;
 
   /**
    * @param fileSize the size of the image file, rounded up to whole sectors
+   * @param max the most that is counted for a cluster
    */
-  References(Geometry geometry, long fileSize, Tally tally) {
+  References(Geometry geometry, long fileSize, long max, Tally tally) {
+    this.max = max;
     this.geometry = geometry;
     this.fileSize = fileSize;
     this.tally = tally;
@@ -54,7 +57,6 @@ final class References {
 
   /** Counts so many references to each of the clusters from {@code first} to before {@code end}. */
   void addClusters(long first, long end, long references) throws IOException {
-    long max = geometry.refcountWidth().max();
     long from = Math.max(first, counts.first());
     long to = Math.min(end, counts.first() + ReferenceCounts.WINDOW);
     for (long cluster = from; cluster < to; cluster++) {

@@ -1,4 +1,4 @@
-/** Finding every inconsistency of a qcow2 image; nothing here writes. */
+/** Finding every inconsistency of a qcow2 image, and repairing what can be repaired. */
 @NullMarked
 package dev.cowbell.qcow2.check;
 

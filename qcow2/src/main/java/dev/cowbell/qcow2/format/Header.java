@@ -243,13 +243,8 @@ public record Header(
 
   /** {@link #checkTables} without what a repair can put right: refcounts and snapshots. */
   public void checkTablesForRepair() throws CorruptImageException {
+    checkRefcountTable();
     Geometry geometry = geometry();
-    geometry.checkTable(
-        "the refcount table",
-        refcountTableOffset,
-        refcountTableClusters,
-        geometry.clusterSize(),
-        Geometry.MAX_REFCOUNT_TABLE_BYTES);
     geometry.checkTable(
         "the active L1 table",
         l1TableOffset,
@@ -261,6 +256,17 @@ public record Header(
       throw new CorruptImageException(
           "l1_size is %d, a disk of %d bytes needs at least %d".formatted(l1Size, size, needed));
     }
+  }
+
+  /** Checks length and place of the refcount table alone, which may be empty. */
+  public void checkRefcountTable() throws CorruptImageException {
+    Geometry geometry = geometry();
+    geometry.checkTable(
+        "the refcount table",
+        refcountTableOffset,
+        refcountTableClusters,
+        geometry.clusterSize(),
+        Geometry.MAX_REFCOUNT_TABLE_BYTES);
   }
 
   private static int version(ByteBuffer cluster) throws UnsupportedFeatureException {

@@ -63,7 +63,7 @@ final class ImageCheckTest {
   void a_refcount_that_is_too_high_is_a_leak() throws IOException {
     setRefcount(3, 2);
     assertThat(check().verdict()).isEqualTo(CheckReport.Verdict.CORRUPT); // of the copied flag
-    assertThat(findings).contains(new Finding.WrongRefcount(3, 2, 1));
+    assertThat(findings).contains(new Finding.WrongRefcount(3, 2, 1, refcountBlock));
     assertThat(findings.getLast().severity()).isEqualTo(Finding.Severity.LEAK);
   }
 
@@ -73,21 +73,22 @@ final class ImageCheckTest {
     long cluster = image.size() / CLUSTER - 1;
     setRefcount(cluster, 1);
     assertThat(check().verdict()).isEqualTo(CheckReport.Verdict.LEAKS);
-    assertThat(findings).containsExactly(new Finding.WrongRefcount(cluster, 1, 0));
+    assertThat(findings).containsExactly(new Finding.WrongRefcount(cluster, 1, 0, refcountBlock));
   }
 
   @Test
   void a_used_cluster_without_a_refcount_is_a_corruption() throws IOException {
     setRefcount(0, 0);
     assertThat(check().verdict()).isEqualTo(CheckReport.Verdict.CORRUPT);
-    assertThat(findings).containsExactly(new Finding.WrongRefcount(0, 0, 1));
+    assertThat(findings).containsExactly(new Finding.WrongRefcount(0, 0, 1, refcountBlock));
   }
 
   @Test
   void two_entries_for_one_cluster_are_a_corruption() throws IOException {
     setWord(l2, word(l2 + 8));
     assertThat(check().verdict()).isEqualTo(CheckReport.Verdict.CORRUPT);
-    assertThat(findings).contains(new Finding.WrongRefcount((word(l2) & ~COPIED) / CLUSTER, 1, 2));
+    assertThat(findings)
+        .contains(new Finding.WrongRefcount((word(l2) & ~COPIED) / CLUSTER, 1, 2, refcountBlock));
   }
 
   @Test

@@ -5,24 +5,30 @@ import dev.cowbell.agent.cli.CowbellCommand;
 import dev.cowbell.agent.cli.ExitCode;
 import dev.cowbell.agent.cli.JsonOutput;
 import dev.cowbell.agent.cli.OutputFormat;
-import dev.cowbell.qcow2.check.CheckListener;
 import dev.cowbell.qcow2.check.CheckReport;
 import dev.cowbell.qcow2.check.Finding;
 import dev.cowbell.qcow2.check.ImageCheck;
+import dev.cowbell.qcow2.check.ImageRepair;
+import dev.cowbell.qcow2.check.Repair;
+import dev.cowbell.qcow2.check.RepairListener;
+import dev.cowbell.qcow2.check.RepairMode;
+import dev.cowbell.qcow2.check.RepairReport;
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code image check}: as {@code qemu-img check}, its exit codes included. */
+/** {@code image check}: as {@code qemu-img check}, its exit codes and image locks included. */
 @Command(
     name = "check",
     description = {
@@ -52,21 +58,40 @@ final class CheckCommand extends CowbellCommand {
   @Parameters(paramLabel = "FILE", description = "The image.")
   private Path file;
 
+  @Option(
+      names = {"-r", "--repair"},
+      paramLabel = "leaks|all",
+      description = "Repairs leaks, or all that can be repaired; guest data is never changed.")
+  private @Nullable String repair;
+
+  @Option(
+      names = {"-U", "--force-share"},
+      description = "Check an image that another process may be writing to.")
+  private boolean forceShare;
+
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
     if (!format.equals("qcow2")) {
       throw CommandFailedException.because(
           ExitCode.FAILED, file + ": the format " + format + " does not support checks");
     }
+    Optional<RepairMode> mode = repairMode();
     Findings findings = new Findings();
-    CheckReport report;
-    try (HostFile image = ChannelHostFile.openReadOnly(file)) {
-      report = ImageCheck.run(image, findings);
+    RepairReport result;
+    try (HostFile image = ChannelHostFile.open(file, use(mode.isPresent()))) {
+      if (mode.isPresent()) {
+        result = ImageRepair.repair(image, mode.get(), findings);
+      } else {
+        CheckReport report = ImageCheck.run(image, findings);
+        result = new RepairReport(report, report, 0, 0);
+      }
     }
     findings.sayHowManyMore();
+    CheckReport report = result.after();
     if (output.isJson()) {
-      printJson(report);
+      printJson(result);
     } else if (!isQuiet()) {
+      printRepaired(console().out(), result);
       printText(console().out(), report);
     }
     return switch (report.verdict()) {
@@ -77,19 +102,51 @@ final class CheckCommand extends CowbellCommand {
     };
   }
 
+  private Optional<RepairMode> repairMode() throws CommandFailedException {
+    if (repair == null) {
+      return Optional.empty();
+    }
+    if (forceShare) {
+      throw CommandFailedException.because(
+          ExitCode.FAILED, "-r needs the image for itself, which -U gives up");
+    }
+    return switch (repair) {
+      case "leaks" -> Optional.of(RepairMode.LEAKS);
+      case "all" -> Optional.of(RepairMode.ALL);
+      default ->
+          throw CommandFailedException.because(
+              ExitCode.FAILED, "-r expects 'leaks' or 'all', not '%s'".formatted(repair));
+    };
+  }
+
+  private ImageLock.Use use(boolean writes) {
+    if (writes) {
+      return ImageLock.Use.WRITE;
+    }
+    return forceShare ? ImageLock.Use.READ_UNSAFE : ImageLock.Use.READ;
+  }
+
   /** Nothing but 2 may mean that the image is corrupt. */
   @Override
   protected ExitCode exitCodeOf(ExitCode usual) {
     return usual == ExitCode.INTERRUPTED ? usual : ExitCode.FAILED;
   }
 
-  private final class Findings implements CheckListener {
+  private final class Findings implements RepairListener {
     private long count;
+    private long repairs;
 
     @Override
     public void found(Finding finding) {
       if (++count <= MAX_SHOWN) {
         console().err().println(finding.description());
+      }
+    }
+
+    @Override
+    public void repairing(Repair step) {
+      if (++repairs <= MAX_SHOWN) {
+        console().err().println(step.description());
       }
     }
 
@@ -102,10 +159,14 @@ final class CheckCommand extends CowbellCommand {
       if (count > MAX_SHOWN) {
         console().err().println("... and " + (count - MAX_SHOWN) + " more findings");
       }
+      if (repairs > MAX_SHOWN) {
+        console().err().println("... and " + (repairs - MAX_SHOWN) + " more repairs");
+      }
     }
   }
 
-  private void printJson(CheckReport report) throws IOException {
+  private void printJson(RepairReport result) throws IOException {
+    CheckReport report = result.after();
     JsonOutput.print(
         console().out(),
         json -> {
@@ -119,6 +180,8 @@ final class CheckCommand extends CowbellCommand {
           String[] names = {
             "corruptions",
             "leaks",
+            "corruptions-fixed",
+            "leaks-fixed",
             "allocated-clusters",
             "fragmented-clusters",
             "compressed-clusters"
@@ -126,6 +189,8 @@ final class CheckCommand extends CowbellCommand {
           long[] values = {
             report.corruptions(),
             report.leaks(),
+            result.corruptionsFixed(),
+            result.leaksFixed(),
             report.allocatedClusters(),
             report.fragmentedClusters(),
             report.compressedClusters()
@@ -137,6 +202,16 @@ final class CheckCommand extends CowbellCommand {
           }
           json.writeEndObject();
         });
+  }
+
+  private static void printRepaired(PrintStream out, RepairReport result) {
+    if (result.fixedAnything()) {
+      out.printf(
+          "The following inconsistencies were found and repaired:%n%n"
+              + "    %d leaked clusters%n    %d corruptions%n%n"
+              + "Double checking the fixed image now...%n",
+          result.leaksFixed(), result.corruptionsFixed());
+    }
   }
 
   private static void printText(PrintStream out, CheckReport report) {
