@@ -7,18 +7,21 @@ import dev.cowbell.it.cli.Cowbell;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
 import dev.cowbell.it.qemu.Shell;
+import dev.cowbell.qcow2.io.ChannelHostFile;
+import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code image check -r} puts right what {@code qemu-img check -r} does, and harms nothing. */
@@ -33,7 +36,7 @@ final class RepairIT {
   @TempDir private Path dir;
 
   /** An image in memory, to be damaged. */
-  private static final class Bytes {
+  static final class Bytes {
     private ByteBuffer image;
 
     Bytes(byte[] content) {
@@ -77,8 +80,7 @@ final class RepairIT {
     }
 
     void grow(int clusters) {
-      byte[] grown =
-          java.util.Arrays.copyOf(image.array(), image.capacity() + clusters * clusterSize());
+      byte[] grown = Arrays.copyOf(image.array(), image.capacity() + clusters * clusterSize());
       image = ByteBuffer.wrap(grown);
     }
 
@@ -87,72 +89,112 @@ final class RepairIT {
     }
   }
 
-  private interface Harm {
+  interface Harm {
     void harm(Bytes image);
   }
 
-  /** Damages of an image with 16-bit refcounts. */
-  private enum Case {
-    LEAKED_CLUSTER(image -> {
-      image.grow(2);
-      image.refcount(image.end() / image.clusterSize() - 1, 1);
-    }),
-    REFCOUNT_TOO_HIGH(image -> image.refcount(image.data() / image.clusterSize(), 5)),
-    REFCOUNT_ZERO_ON_DATA(image -> image.refcount(image.data() / image.clusterSize(), 0)),
-    REFCOUNT_ZERO_ON_HEADER(image -> image.refcount(0, 0)),
-    REFCOUNT_ZERO_ON_L2(image -> image.refcount(image.l2() / image.clusterSize(), 0)),
-    NO_REFCOUNT_TABLE(image -> {
-      image.set(REFCOUNT_TABLE, 0);
-      image.image.putInt(REFCOUNT_TABLE + 8, 0);
-    }),
-    EMPTY_REFCOUNT_TABLE(image -> image.set(image.refcountTable(), 0)),
-    REFCOUNT_TABLE_PAST_THE_END(image -> image.set(REFCOUNT_TABLE, 1L << 40)),
-    REFCOUNT_BLOCK_PAST_THE_END(image -> image.set(image.refcountTable(), image.end() * 4)),
-    REFCOUNT_BLOCK_UNALIGNED(image -> image.set(image.refcountTable(), image.block() + 512)),
-    REFCOUNT_TABLE_ENTRY_RESERVED(image -> image.set(image.refcountTable(), image.block() + 1)),
-    REFCOUNT_BLOCK_ON_ITS_TABLE(image -> image.set(image.refcountTable(), image.refcountTable())),
-    REFCOUNT_BLOCK_ON_THE_HEADER(image -> image.set(image.refcountTable() + 8, image.block())),
-    L2_ON_REFCOUNT_BLOCK(image -> image.set(image.l1() + 8, image.block() | COPIED)),
-    DATA_ON_REFCOUNT_BLOCK(image -> image.set(image.l2() + 8, image.block() | COPIED)),
-    DATA_ON_HEADER_TABLES(image -> image.set(image.l2() + 8, image.l1() | COPIED)),
-    DATA_ON_ITS_OWN_L2(image -> image.set(image.l2() + 8, image.l2() | COPIED)),
-    DATA_TWICE(image -> image.set(image.l2() + 8, image.data() | COPIED)),
-    L2_IS_L1(image -> image.set(image.l1(), image.l1() | COPIED)),
-    DATA_PAST_THE_END(image -> image.set(image.l2() + 8, (1L << 40) | COPIED)),
-    DATA_JUST_PAST_THE_END_AND_A_REBUILD(image -> {
-      image.set(image.l2() + 8, image.end() | COPIED);
-      image.refcount(0, 0);
-    }),
-    DATA_UNALIGNED(image -> image.set(image.l2() + 8, image.word(image.l2() + 8) + 512)),
-    PREALLOCATION_UNALIGNED(
-        image -> image.set(image.l2() + 8, (image.word(image.l2() + 8) + 512) | 1)),
-    L2_UNALIGNED(image -> image.set(image.l1(), image.word(image.l1()) + 512)),
-    L2_PAST_THE_END(image -> image.set(image.l1() + 8, (1L << 41) | COPIED)),
-    COPIED_FLAGS_MISSING(image -> {
-      image.set(image.l1(), image.word(image.l1()) & ~COPIED);
-      image.set(image.l2(), image.word(image.l2()) & ~COPIED);
-    }),
-    RESERVED_BITS(image -> {
-      image.set(image.l1(), image.word(image.l1()) | 4);
-      image.set(image.l2(), image.word(image.l2()) | 8);
-    }),
-    DIRTY_BIT(image -> image.set(FEATURES, image.word(FEATURES) | 1)),
-    CORRUPT_BIT(image -> image.set(FEATURES, image.word(FEATURES) | 2)),
-    DIRTY_WITH_LOW_REFCOUNTS(image -> {
-      image.set(FEATURES, image.word(FEATURES) | 1);
-      image.refcount(image.data() / image.clusterSize(), 0);
-    }),
-    BITMAPS_LOST(image -> image.set(FEATURES + 16, 0)),
-    SNAPSHOT_WITHOUT_EXTRA_DATA(RepairIT::dropExtraData),
-    SNAPSHOT_WITH_TOO_MUCH_EXTRA_DATA(image -> image.image.putInt((int) image.word(64) + 36, 4096)),
-    SNAPSHOT_L1_UNALIGNED(image -> image.set(image.word(64), image.word(image.word(64)) + 512)),
-    SNAPSHOT_L1_PAST_THE_END(image -> image.set(image.word(64), 1L << 42));
-
-    private final Harm harm;
-
-    Case(Harm harm) {
-      this.harm = harm;
+  /**
+   * A damage of an image with 16-bit refcounts.
+   *
+   * @param name for the report
+   */
+  record Case(String name, Harm harm) {
+    @Override
+    public String toString() {
+      return name;
     }
+  }
+
+  static List<Case> cases() {
+    return List.of(
+        new Case(
+            "LEAKED_CLUSTER",
+            image -> {
+              image.grow(2);
+              image.refcount(image.end() / image.clusterSize() - 1, 1);
+            }),
+        new Case(
+            "REFCOUNT_TOO_HIGH", image -> image.refcount(image.data() / image.clusterSize(), 5)),
+        new Case(
+            "REFCOUNT_ZERO_ON_DATA",
+            image -> image.refcount(image.data() / image.clusterSize(), 0)),
+        new Case("REFCOUNT_ZERO_ON_HEADER", image -> image.refcount(0, 0)),
+        new Case(
+            "REFCOUNT_ZERO_ON_L2", image -> image.refcount(image.l2() / image.clusterSize(), 0)),
+        new Case(
+            "NO_REFCOUNT_TABLE",
+            image -> {
+              image.set(REFCOUNT_TABLE, 0);
+              image.image.putInt(REFCOUNT_TABLE + 8, 0);
+            }),
+        new Case("EMPTY_REFCOUNT_TABLE", image -> image.set(image.refcountTable(), 0)),
+        new Case("REFCOUNT_TABLE_PAST_THE_END", image -> image.set(REFCOUNT_TABLE, 1L << 40)),
+        new Case(
+            "REFCOUNT_BLOCK_PAST_THE_END",
+            image -> image.set(image.refcountTable(), image.end() * 4)),
+        new Case(
+            "REFCOUNT_BLOCK_UNALIGNED",
+            image -> image.set(image.refcountTable(), image.block() + 512)),
+        new Case(
+            "REFCOUNT_TABLE_ENTRY_RESERVED",
+            image -> image.set(image.refcountTable(), image.block() + 1)),
+        new Case(
+            "REFCOUNT_BLOCK_ON_ITS_TABLE",
+            image -> image.set(image.refcountTable(), image.refcountTable())),
+        new Case(
+            "REFCOUNT_BLOCK_ON_THE_HEADER",
+            image -> image.set(image.refcountTable() + 8, image.block())),
+        new Case(
+            "L2_ON_REFCOUNT_BLOCK", image -> image.set(image.l1() + 8, image.block() | COPIED)),
+        new Case(
+            "DATA_ON_REFCOUNT_BLOCK", image -> image.set(image.l2() + 8, image.block() | COPIED)),
+        new Case("DATA_ON_HEADER_TABLES", image -> image.set(image.l2() + 8, image.l1() | COPIED)),
+        new Case("DATA_ON_ITS_OWN_L2", image -> image.set(image.l2() + 8, image.l2() | COPIED)),
+        new Case("DATA_TWICE", image -> image.set(image.l2() + 8, image.data() | COPIED)),
+        new Case("L2_IS_L1", image -> image.set(image.l1(), image.l1() | COPIED)),
+        new Case("DATA_PAST_THE_END", image -> image.set(image.l2() + 8, (1L << 40) | COPIED)),
+        new Case(
+            "DATA_JUST_PAST_THE_END_AND_A_REBUILD",
+            image -> {
+              image.set(image.l2() + 8, image.end() | COPIED);
+              image.refcount(0, 0);
+            }),
+        new Case(
+            "DATA_UNALIGNED", image -> image.set(image.l2() + 8, image.word(image.l2() + 8) + 512)),
+        new Case(
+            "PREALLOCATION_UNALIGNED",
+            image -> image.set(image.l2() + 8, (image.word(image.l2() + 8) + 512) | 1)),
+        new Case("L2_UNALIGNED", image -> image.set(image.l1(), image.word(image.l1()) + 512)),
+        new Case("L2_PAST_THE_END", image -> image.set(image.l1() + 8, (1L << 41) | COPIED)),
+        new Case(
+            "COPIED_FLAGS_MISSING",
+            image -> {
+              image.set(image.l1(), image.word(image.l1()) & ~COPIED);
+              image.set(image.l2(), image.word(image.l2()) & ~COPIED);
+            }),
+        new Case(
+            "RESERVED_BITS",
+            image -> {
+              image.set(image.l1(), image.word(image.l1()) | 4);
+              image.set(image.l2(), image.word(image.l2()) | 8);
+            }),
+        new Case("DIRTY_BIT", image -> image.set(FEATURES, image.word(FEATURES) | 1)),
+        new Case("CORRUPT_BIT", image -> image.set(FEATURES, image.word(FEATURES) | 2)),
+        new Case(
+            "DIRTY_WITH_LOW_REFCOUNTS",
+            image -> {
+              image.set(FEATURES, image.word(FEATURES) | 1);
+              image.refcount(image.data() / image.clusterSize(), 0);
+            }),
+        new Case("BITMAPS_LOST", image -> image.set(FEATURES + 16, 0)),
+        new Case("SNAPSHOT_WITHOUT_EXTRA_DATA", RepairIT::dropExtraData),
+        new Case(
+            "SNAPSHOT_WITH_TOO_MUCH_EXTRA_DATA",
+            image -> image.image.putInt((int) image.word(64) + 36, 4096)),
+        new Case(
+            "SNAPSHOT_L1_UNALIGNED",
+            image -> image.set(image.word(64), image.word(image.word(64)) + 512)),
+        new Case("SNAPSHOT_L1_PAST_THE_END", image -> image.set(image.word(64), 1L << 42)));
   }
 
   /** Makes the first entry one of an old program: its extra data becomes part of nothing. */
@@ -168,11 +210,11 @@ final class RepairIT {
   }
 
   @ParameterizedTest
-  @EnumSource(Case.class)
+  @MethodSource("cases")
   void repairs_what_qemu_repairs(Case damage) throws IOException {
     Path sound = image("cluster_size=4k", true);
     Bytes bytes = new Bytes(Files.readAllBytes(sound));
-    damage.harm.harm(bytes);
+    damage.harm().harm(bytes);
     Path damaged = Files.write(dir.resolve("damaged.qcow2"), bytes.image.array());
     checkRepair(damaged, damage.name(), true);
   }
@@ -207,9 +249,7 @@ final class RepairIT {
   @Test
   void repairs_nothing_that_another_process_uses() throws IOException {
     Path image = image("cluster_size=64k", false);
-    try (var _ =
-        dev.cowbell.qcow2.io.ChannelHostFile.open(
-            image, dev.cowbell.qcow2.io.ImageLock.Use.WRITE)) {
+    try (var _ = ChannelHostFile.open(image, ImageLock.Use.WRITE)) {
       for (List<Object> command :
           List.<List<Object>>of(List.of("-r", "all", image), List.of(image))) {
         List<Object> full = new ArrayList<>(List.of("image", "check"));
@@ -253,7 +293,7 @@ final class RepairIT {
           .as(context)
           .isEqualTo(QemuImg.json(theirs.out()).path("leaks"));
     }
-    List<String> states = states(damaged);
+    List<String> states = List.of("", "first");
     List<Path> read = read(damaged, states, "before");
 
     Path twin = dir.resolve("twin.qcow2");
@@ -281,12 +321,6 @@ final class RepairIT {
             .isEqualTo(-1);
       }
     }
-  }
-
-  private static List<String> states(Path image) {
-    List<String> states = new ArrayList<>(List.of(""));
-    states.add("first");
-    return states;
   }
 
   /** Reads each state that can be read into a raw file. */
