@@ -298,7 +298,9 @@ final class RepairIT {
 
     Path twin = dir.resolve("twin.qcow2");
     Files.copy(damaged, twin, StandardCopyOption.REPLACE_EXISTING);
-    Shell.Result twinRepair = QemuImg.check("-f", "qcow2", "-r", "all", twin);
+    // QEMU makes the file as long as a wrong refcount table entry asks for, and lists every cluster
+    Shell.Result twinRepair =
+        comparesCounts ? QemuImg.check("-f", "qcow2", "-r", "all", twin) : QemuImg.run("--version");
 
     Shell.Result repair = Cowbell.run("image", "check", "--json", "-r", "all", damaged);
     assertThat(repair.err()).as(context).doesNotContain("internal error");
@@ -309,7 +311,7 @@ final class RepairIT {
             .formatted(context, theirs, twinRepair, repair, after, agreed);
     assertThat(after.exit()).as(all).isEqualTo(agreed.exit());
     assertThat(repair.exit()).as(all).isEqualTo(after.exit());
-    if (twinRepair.exit() == 0) {
+    if (comparesCounts && twinRepair.exit() == 0) {
       assertThat(after.exit()).as(all).isZero();
     }
     List<Path> again = read(damaged, states, "after");

@@ -59,7 +59,9 @@ final class RefcountRebuild {
         at = counts.next((block + 1) << geometry.refcountBlockBits());
       }
     });
-    boolean keepsSnapshots = !withSnapshots && snapshots.length() > 0;
+    // a table behind everything in use lies behind the file's end, where nothing is counted
+    boolean keepsSnapshots =
+        !withSnapshots && snapshots.length() > 0 && header.snapshotsOffset() < usedEnd;
     long keptFirst = header.snapshotsOffset() >>> geometry.clusterBits();
     long keptEnd =
         geometry.clustersFor(keepsSnapshots ? header.snapshotsOffset() + snapshots.length() : 0);
