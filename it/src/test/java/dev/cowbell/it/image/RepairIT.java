@@ -17,6 +17,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,6 +33,10 @@ final class RepairIT {
   private static final long COPIED = 1L << 63;
   private static final int REFCOUNT_TABLE = 48;
   private static final int FEATURES = 72;
+
+  /** QEMU reports success for these, but writes over guest data or hides a snapshot's damage. */
+  private static final Set<String> LEFT_ALONE =
+      Set.of("DATA_ON_ITS_OWN_L2", "SNAPSHOT_L1_UNALIGNED", "SNAPSHOT_L1_PAST_THE_END");
 
   @TempDir private Path dir;
 
@@ -311,7 +316,7 @@ final class RepairIT {
             .formatted(context, theirs, twinRepair, repair, after, agreed);
     assertThat(after.exit()).as(all).isEqualTo(agreed.exit());
     assertThat(repair.exit()).as(all).isEqualTo(after.exit());
-    if (comparesCounts && twinRepair.exit() == 0) {
+    if (comparesCounts && twinRepair.exit() == 0 && !LEFT_ALONE.contains(context)) {
       assertThat(after.exit()).as(all).isZero();
     }
     List<Path> again = read(damaged, states, "after");
