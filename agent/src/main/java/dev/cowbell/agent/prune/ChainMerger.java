@@ -27,6 +27,7 @@ import dev.cowbell.qcow2.overlay.OverlayMerge;
 import dev.cowbell.qcow2.overlay.OverlayMonitor;
 import dev.cowbell.qcow2.overlay.OverlaySummary;
 import dev.cowbell.qcow2.overlay.OverlayVerifier;
+import dev.cowbell.qcow2.overlay.Sha256;
 import dev.cowbell.qcow2.overlay.WrittenOverlay;
 import dev.cowbell.storage.ETag;
 import dev.cowbell.storage.ObjectInfo;
@@ -175,14 +176,12 @@ final class ChainMerger {
     lease.check();
     ObjectInfo info = upload.commit(written.head());
     settings.moments().reached(PruneMoment.REPLACED);
-    requireWhole(old, info, summary);
+    OverlayRecord merged = old.replacedBy(successors.getLast(), info);
+    requireWhole(merged, successors.getLast().counts());
     lease.check();
     replace(
         announced,
-        opened.record.stored(
-            merge.parent(),
-            old.replacedBy(successors.getLast(), info),
-            successors.getLast().counts()),
+        opened.record.stored(merge.parent(), merged, successors.getLast().counts()),
         lease);
     settings.moments().reached(PruneMoment.UPDATED);
   }
@@ -193,14 +192,20 @@ final class ChainMerger {
   }
 
   /** Nothing goes before what takes its place is there, with all of its tables. */
-  private void requireWhole(OverlayRecord old, ObjectInfo info, OverlaySummary summary)
-      throws IOException {
-    OverlayExpectation expected = OverlayExpectation.of(summary);
+  private void requireWhole(OverlayRecord overlay, Counts counts) throws IOException {
+    OverlayExpectation expected =
+        new OverlayExpectation(
+            overlay.size(),
+            Sha256.ofHex(overlay.headDigest()),
+            Optional.empty(),
+            counts.dataClusters(),
+            counts.zeroClusters());
     List<OverlayDamage> damage =
-        new OverlayVerifier(pool).metadata(StoredOverlay.of(repository.store(), info), expected);
+        new OverlayVerifier(pool)
+            .metadata(StoredOverlay.find(repository.store(), overlay), expected);
     if (!damage.isEmpty()) {
       throw new DamagedObjectException(
-          old.key(), "is not what was written when it was merged: " + damage.getFirst());
+          overlay.key(), "is not what was written when it was merged: " + damage.getFirst());
     }
   }
 
@@ -208,6 +213,9 @@ final class ChainMerger {
    * Finds out which of the overlays that a manifest names is there, and says so in the manifest. A
    * merge that was begun and given up elsewhere can't go on after this: its upload is cleared, and
    * the manifest is another version than it knows.
+   *
+   * @throws DamagedObjectException if a merged overlay is there and damaged; nothing is changed
+   *     then
    */
   StoredManifest settle(StoredManifest stored, DiskRecord disk, Lease lease) throws IOException {
     OverlayRecord overlay = disk.overlay();
@@ -217,6 +225,7 @@ final class ChainMerger {
     }
     DiskRecord present = ChainHealth.present(repository.store(), disk);
     if (!present.equals(disk)) {
+      requireWhole(present.overlay(), present.counts());
       return replace(stored, present, lease);
     }
     return stored.manifest().epoch() == lease.epoch() ? stored : replace(stored, disk, lease);

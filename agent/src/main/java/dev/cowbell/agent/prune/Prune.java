@@ -1,5 +1,6 @@
 package dev.cowbell.agent.prune;
 
+import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.prune.PruneReport.MergeDone;
 import dev.cowbell.agent.repository.BrokenChainException;
 import dev.cowbell.agent.repository.Catalogue;
@@ -49,6 +50,7 @@ public final class Prune {
 
   /** What {@link #run} would do now, and what that would cost. Changes nothing. */
   public PruneReport plan(VmName vm, PruneRequest request) throws IOException {
+    requirePresent(vm);
     Catalogue catalogue = repository.catalogue(vm);
     PrunePlan plan = plan(catalogue, request);
     List<String> problems = new ArrayList<>();
@@ -76,6 +78,7 @@ public final class Prune {
    * @throws dev.cowbell.agent.repository.LeaseHeldException if somebody else writes to them
    */
   public PruneReport run(VmName vm, PruneRequest request) throws IOException {
+    requirePresent(vm);
     LeaseTerms terms = new LeaseTerms(settings.clock(), settings.host());
     try (Lease lease = new Leases(repository, terms).acquire(vm, "prune");
         CodecPool pool = CodecPool.ofAllCores()) {
@@ -90,6 +93,17 @@ public final class Prune {
           }
         }
       }
+    }
+  }
+
+  /** A name that was mistyped must not get a lease, and so come to exist. */
+  private void requirePresent(VmName vm) throws IOException {
+    try (Stream<ObjectInfo> objects = repository.store().list(Layout.VMS + vm + "/")) {
+      if (objects.findFirst().isEmpty()) {
+        throw new NotFoundException("VM %s has no restore points".formatted(vm));
+      }
+    } catch (UncheckedIOException e) {
+      throw e.getCause() == null ? new IOException(e) : e.getCause();
     }
   }
 
@@ -170,9 +184,18 @@ public final class Prune {
         for (DiskRecord disk : found.manifest().disks()) {
           if (!disk.overlay().successors().isEmpty()) {
             lease.check();
-            stored = merger.settle(stored, disk, lease);
+            stored = settled(stored, disk);
           }
         }
+      }
+    }
+
+    private StoredManifest settled(StoredManifest stored, DiskRecord disk) throws IOException {
+      try {
+        return merger.settle(stored, disk, lease);
+      } catch (DamagedObjectException e) {
+        problems.add(e.getMessage() + "; what it was merged from stays");
+        return stored;
       }
     }
 

@@ -7,6 +7,7 @@ import dev.cowbell.agent.prune.PruneMoment;
 import dev.cowbell.it.backup.GuestImage;
 import dev.cowbell.it.backup.TestRepository;
 import dev.cowbell.it.qemu.QemuImg;
+import dev.cowbell.it.qemu.Shell;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,6 +95,38 @@ class KilledPruneIT {
     repository.assertUndamaged();
     assertStockToolsAgree(folder, now);
     assertThat(objects(folder.resolve("repository/vms/web/points"))).hasSize(3);
+  }
+
+  @Test
+  void what_was_taken_in_stays_while_the_merged_overlay_is_damaged() throws IOException {
+    GuestImage image = new GuestImage(scratch.resolve("vda.qcow2"), "", SIZE, new Random(3));
+    TestRepository repository = TestRepository.create(scratch.resolve("repository").toString());
+    Map<String, String> states = new LinkedHashMap<>();
+    for (int i = 0; i < 3; i++) {
+      image.change(10);
+      states.put(repository.backup(image.path()).id(), image.sha256());
+    }
+    List<String> ids = List.copyOf(states.keySet());
+    assertThat(
+            HaltingPrune.diesAt(
+                repository.url(), PruneMoment.REPLACED, 1, HaltingPrune.keepLast(1, 0)))
+        .isTrue();
+    Path overlays = scratch.resolve("repository/vms/web/disks/vda");
+    Path merged = overlays.resolve(ids.getLast() + ".qcow2");
+    byte[] good = Files.readAllBytes(merged);
+    byte[] bad = good.clone();
+    bad[good.length - QemuImg.info(merged).get("cluster-size").asInt() - 8] ^= 1;
+    Files.write(merged, bad);
+    Shell.Result refused = repository.run("prune", "--vm", "web", "--keep-last", 1);
+    assertThat(refused.exit()).as(refused.toString()).isEqualTo(3);
+    assertThat(refused.err()).contains(ids.getLast()).contains("stays");
+    assertThat(objects(overlays)).hasSize(3);
+    Files.write(merged, good);
+    repository.run("prune", "--vm", "web", "--keep-last", 1).success();
+    assertThat(objects(overlays)).hasSize(1);
+    assertRestores(repository, states, ids.subList(2, 3), scratch);
+    assertThat(repository.run("prune", "--vm", "nosuch").exit()).isEqualTo(6);
+    assertThat(scratch.resolve("repository/vms/nosuch")).doesNotExist();
   }
 
   private static void assertRestores(
