@@ -24,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /** Loads the configuration file. */
 public final class ConfigFile {
@@ -101,6 +102,7 @@ public final class ConfigFile {
     draft
         .jobs()
         .forEach((name, job) -> resolve(name, job, agent, draft).ifPresent(j -> jobs.put(name, j)));
+    refuseTwoRetentions(draft.jobs());
     return new Configuration(agent, vms, jobs);
   }
 
@@ -117,6 +119,25 @@ public final class ConfigFile {
         }
       }
     }
+  }
+
+  /** Rules see all points of a VM: two sets of them would remove what the other one keeps. */
+  private void refuseTwoRetentions(Map<JobName, Draft.Job> jobs) {
+    Map<String, JobName> pruners = new HashMap<>();
+    jobs.forEach((name, job) -> {
+      if (job.retention().isEmpty()) {
+        return;
+      }
+      for (Located<VmName> vm : job.vms()) {
+        JobName before = pruners.putIfAbsent(job.repository().value() + " " + vm.value(), name);
+        if (before != null && !before.equals(name)) {
+          problem(
+              vm,
+              "job %s has retention for %s in repository %s already; leave it to one of them"
+                  .formatted(before, vm.value(), job.repository().value()));
+        }
+      }
+    });
   }
 
   private Optional<Configuration.Job> resolve(
@@ -155,6 +176,7 @@ public final class ConfigFile {
             repository,
             job.bytesPerSecond(),
             job.retention().map(retention -> policy(retention, zone)),
+            job.retention().map(Draft.Retention::maxChain).orElseGet(OptionalInt::empty),
             job.labels(),
             job.hooks()));
   }

@@ -21,10 +21,12 @@ import java.time.ZoneOffset;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /** The format of the file, declared once: every section, its keys and their shapes. */
 final class ConfigFormat {
 
+  private static final int MAX_CHAIN_LENGTH = 10_000;
   private static final Shape<Integer> COUNT = Shapes.integer(1, RetentionPolicy.MAX_COUNT);
 
   private static final Key<RepositoryUrl> REPOSITORY_URL =
@@ -128,6 +130,11 @@ final class ConfigFormat {
           "minimum",
           Shapes.integer(0, RetentionPolicy.MAX_COUNT),
           "How many good points stay whatever the rules say; 1 by default, 0 lets the last one go.");
+  private static final Key<Integer> MAX_CHAIN =
+      Key.optional(
+          "max-chain",
+          Shapes.integer(1, MAX_CHAIN_LENGTH),
+          "The most overlays that a point may consist of; longer chains are merged. No limit by default.");
   private static final Section<Draft.Retention> RETENTION =
       Section.of(
           List.of(
@@ -139,7 +146,8 @@ final class ConfigFormat {
               period(CalendarPeriod.YEARLY),
               WITHIN,
               KEEP_LABELS,
-              MINIMUM),
+              MINIMUM,
+              MAX_CHAIN),
           ConfigFormat::retention);
 
   private static final Key<Located<String>> JOB_REPOSITORY =
@@ -283,7 +291,8 @@ final class ConfigFormat {
             counts,
             fields.at(WITHIN),
             fields.at(KEEP_LABELS).orElseGet(List::of),
-            fields.at(MINIMUM).orElse(1));
+            fields.at(MINIMUM).orElse(1),
+            fields.at(MAX_CHAIN).map(OptionalInt::of).orElseGet(OptionalInt::empty));
     if (retention.last() == 0
         && counts.isEmpty()
         && retention.within().isEmpty()

@@ -13,6 +13,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
@@ -72,6 +73,7 @@ public record Configuration(
    * @param repository where its points go
    * @param bytesPerSecond the most each of its runs sends to the store
    * @param retention what is kept; nothing is ever removed when empty
+   * @param maxChain the most overlays that a point may consist of; any number when empty
    * @param labels labels of the points it makes
    * @param hooks what is run around each of its runs
    */
@@ -80,6 +82,7 @@ public record Configuration(
       RepositoryUrl repository,
       OptionalLong bytesPerSecond,
       Optional<RetentionPolicy> retention,
+      OptionalInt maxChain,
       Map<String, String> labels,
       Hooks hooks) {
 

@@ -16,6 +16,7 @@ import java.time.ZoneId;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
@@ -57,5 +58,6 @@ record Draft(
       Map<CalendarPeriod, Integer> periods,
       Optional<CalendarSpan> within,
       List<LabelSelector> labels,
-      int minimum) {}
+      int minimum,
+      OptionalInt maxChain) {}
 }

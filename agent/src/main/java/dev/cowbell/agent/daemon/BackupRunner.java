@@ -12,12 +12,18 @@ import dev.cowbell.agent.config.HookCommand;
 import dev.cowbell.agent.observe.Cancellation;
 import dev.cowbell.agent.observe.CancelledException;
 import dev.cowbell.agent.observe.Progress;
+import dev.cowbell.agent.prune.Prune;
+import dev.cowbell.agent.prune.PruneMoment;
+import dev.cowbell.agent.prune.PruneReport;
+import dev.cowbell.agent.prune.PruneRequest;
+import dev.cowbell.agent.prune.PruneSettings;
 import dev.cowbell.agent.repository.PointIds;
 import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.schedule.JobRunner;
 import dev.cowbell.agent.schedule.RunOutcome;
 import dev.cowbell.agent.schedule.RunRequest;
 import dev.cowbell.agent.source.HostName;
+import dev.cowbell.qcow2.overlay.MergeLimits;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
@@ -34,7 +40,7 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Does a run of a job: its hooks, and between them the backup of one VM. */
+/** Does a run of a job: its hooks, and between them the backup of one VM and the pruning of it. */
 final class BackupRunner implements JobRunner {
 
   private static final Logger LOG = LoggerFactory.getLogger(BackupRunner.class);
@@ -144,6 +150,38 @@ final class BackupRunner implements JobRunner {
         BackupResult made = new Backup(repository, settings).run(backup(job));
         result = Optional.of(made);
         warnings.addAll(made.warnings());
+        prune(repository, job);
+      }
+    }
+
+    /** The point is made: what goes wrong from here on is no failure of the backup. */
+    private void prune(Repository repository, Configuration.Job job) throws CancelledException {
+      if (job.retention().isEmpty()) {
+        return;
+      }
+      PruneSettings settings =
+          new PruneSettings(
+              clock,
+              HostName.current(),
+              MergeLimits.USUAL,
+              progress,
+              cancellation,
+              PruneMoment.Observer.NONE);
+      PruneRequest wanted =
+          new PruneRequest(job.retention().get(), job.maxChain(), PruneRequest.USUAL_SWEEP_AGE);
+      try {
+        PruneReport report = new Prune(repository, settings).run(request.vm(), wanted);
+        LOG.atInfo()
+            .addKeyValue("vm", request.vm())
+            .addKeyValue("removed", report.removed().size())
+            .addKeyValue("merges", report.merges().size())
+            .log("pruned");
+        warnings.addAll(report.problems());
+      } catch (CancelledException e) {
+        throw e;
+      } catch (IOException | RuntimeException e) {
+        LOG.debug("pruning {} failed", request.vm(), e);
+        warnings.add("pruning failed, the next run tries again: " + why(e));
       }
     }
 

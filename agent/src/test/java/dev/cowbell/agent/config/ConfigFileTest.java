@@ -102,8 +102,8 @@ final class ConfigFileTest {
     assertThat(problem("daily: 7", "dialy: 7"))
         .isEqualTo(
             "test.yaml:34:7: jobs.nightly.retention: unknown key \"dialy\", allowed are last,"
-                + " hourly, daily, weekly, monthly, yearly, within, labels, minimum; did you mean"
-                + " \"daily\"?");
+                + " hourly, daily, weekly, monthly, yearly, within, labels, minimum, max-chain; did you"
+                + " mean \"daily\"?");
     assertThat(problem("repositories:", "repositorys:"))
         .contains("test.yaml:10:1: unknown key", "did you mean \"repositories\"?");
   }
@@ -161,6 +161,14 @@ final class ConfigFileTest {
     refuses(url, "s3://B/x", "must name a bucket");
     refuses(url, "relative/path", "must be an absolute path");
     refuses(url, "file://host/path", "file:/// and an absolute path");
+  }
+
+  @Test
+  void leaves_the_points_of_a_vm_to_the_rules_of_one_job() {
+    refuses(
+        "  nightly:",
+        "  first: {repository: main, vms: [web], schedule: {every: 1d}, retention: {last: 1}}\n  nightly:",
+        "job first has retention for web in repository main already");
   }
 
   @Test

@@ -89,6 +89,23 @@ final class AgentServiceIT {
   }
 
   @Test
+  void prunes_after_each_backup_by_the_rules_of_the_job() throws Exception {
+    String rules = "retention: { last: 2, max-chain: 2 }";
+    try (AgentProcess agent = AgentProcess.start(folder, config(OFTEN, rules), Map.of())) {
+      agent.awaitSaid("pruned", 5);
+      agent.signal("TERM");
+      assertThat(agent.exit()).isZero();
+      assertThat(agent.said("run failed")).isZero();
+    }
+    assertThat(points()).hasSize(2);
+    Cowbell.of("verify", "--repo", repository, "--level", "data");
+    Path restored = folder.resolve("restored.qcow2");
+    Cowbell.of(
+        "restore", "--repo", repository, "--vm", "web", "--to", restored, "--format", "qcow2");
+    QemuImg.of("compare", "-f", "qcow2", "-F", "qcow2", image, restored);
+  }
+
+  @Test
   void reads_its_configuration_again_and_keeps_the_old_one_when_the_new_is_wrong()
       throws Exception {
     Path file = config(NEVER, "");
