@@ -1,5 +1,6 @@
 package dev.cowbell.qcow2;
 
+import dev.cowbell.qcow2.check.ImageRepair;
 import dev.cowbell.qcow2.crypto.EncryptedClusters;
 import dev.cowbell.qcow2.crypto.ImageCipher;
 import dev.cowbell.qcow2.crypto.Passphrase;
@@ -49,6 +50,9 @@ final class ChainOpener {
       head.header().checkTables();
       if (writes(depth)) {
         refuseToWrite(head);
+        if (ImageRepair.recoverDirty(file)) {
+          head = readHead(file);
+        }
       }
       HostFile dataFile = openData(file, head, writes(depth));
       owned.dataFile = dataFile.equals(file) ? null : dataFile;

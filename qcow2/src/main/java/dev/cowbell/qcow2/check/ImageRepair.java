@@ -68,13 +68,20 @@ public final class ImageRepair {
    * writing, before anything else reads its metadata.
    *
    * @return whether anything had to be done
-   * @throws CorruptImageException if something remains that must not be written to
+   * @throws CorruptImageException if the image is marked corrupt, and then nothing is written: that
+   *     mark is only for a repair that somebody asked for; or if something remains that must not be
+   *     written to
    */
   public static boolean recoverDirty(HostFile file) throws IOException {
     ImageHead head =
         ImageHead.decode(new ImageReader(file).read(0, 1 << Geometry.MAX_CLUSTER_BITS));
     if (!head.header().features().has(Feature.DIRTY)) {
       return false;
+    }
+    if (head.header().features().has(Feature.CORRUPT)) {
+      throw new CorruptImageException(
+              "the image is marked corrupt; repair it before anything is written to it")
+          .in(file.name());
     }
     CheckReport after = repair(file, RepairMode.ALL).after();
     if (after.corruptions() > 0 || after.checkErrors() > 0) {
