@@ -20,7 +20,7 @@ import java.util.stream.Stream;
  * A PostgreSQL of one's own on loopback, with nothing in it. PostgreSQL refuses to run as root, so
  * root runs it as the user that its package makes.
  */
-final class PostgresServer {
+public final class PostgresServer {
 
   private static final Path INSTALLED = Path.of("/usr/lib/postgresql");
   private static final String UNPRIVILEGED = "postgres";
@@ -35,7 +35,7 @@ final class PostgresServer {
     this.port = port;
   }
 
-  static PostgresServer start() throws IOException, InterruptedException {
+  public static PostgresServer start() throws IOException, InterruptedException {
     Path directory = Files.createTempDirectory("pg");
     if (isRoot()) {
       Files.setOwner(
@@ -81,7 +81,7 @@ final class PostgresServer {
     return started;
   }
 
-  String url() {
+  public String url() {
     return "jdbc:postgresql://127.0.0.1:" + port + "/postgres";
   }
 
@@ -152,7 +152,7 @@ final class PostgresServer {
   }
 
   /** Stops the server and removes what it wrote. */
-  void stop() throws IOException, InterruptedException {
+  public void stop() throws IOException, InterruptedException {
     new ProcessBuilder("kill", "-QUIT", Long.toString(server.pid())).start().waitFor();
     if (!server.waitFor(30, TimeUnit.SECONDS)) {
       server.destroyForcibly().waitFor();
