@@ -72,7 +72,9 @@ final class ChainOpener {
   }
 
   private boolean writes(int depth) {
-    return depth == 0 && options.access() == OpenOptions.Access.READ_WRITE;
+    return depth == 0
+        ? options.access() == OpenOptions.Access.READ_WRITE
+        : depth == options.writtenLayer();
   }
 
   /** What can't be written to yet without damage. */
@@ -154,6 +156,21 @@ final class ChainOpener {
     return written ? BarrierFile.adopt(data, options.barriers()) : data;
   }
 
+  /** Opens what an image in a file could name as its backing file. */
+  MappedDisk openNamed(HostFile referrer, String name, String format) throws IOException {
+    noteOpened(referrer);
+    ReferenceName parsed = ReferenceName.parse(name);
+    HostFile backing =
+        open(
+            new FileReference(
+                FileReference.Role.BACKING_FILE,
+                referrer.name(),
+                parsed.filename(),
+                parsed.base(),
+                false));
+    return openLayer(backing, Optional.of(format), parsed.alone());
+  }
+
   private @Nullable MappedDisk openBacking(HostFile file, ImageHead head, boolean alone)
       throws IOException {
     Optional<String> name = head.backingFile();
@@ -175,7 +192,7 @@ final class ChainOpener {
                 file.name(),
                 parsed.filename(),
                 parsed.base(),
-                false));
+                writes(opened.size())));
     return openLayer(backing, format, parsed.alone());
   }
 
@@ -213,8 +230,9 @@ final class ChainOpener {
   }
 
   private RawDisk openRaw(HostFile file) throws IOException {
+    boolean written = writes(opened.size());
     noteOpened(file);
-    return RawDisk.adopt(file);
+    return RawDisk.adopt(written ? BarrierFile.adopt(file, options.barriers()) : file);
   }
 
   private static String probe(HostFile file) throws IOException {

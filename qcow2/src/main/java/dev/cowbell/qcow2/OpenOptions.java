@@ -15,7 +15,9 @@ import dev.cowbell.qcow2.write.BarrierMode;
  * @param lock the locks on the image file itself when it is opened by its path
  * @param l2CacheBytes the bound of memory for L2 tables, of all layers together
  * @param passphrases what opens encrypted images
- * @param access whether the image is to be written to; its backing files never are
+ * @param access whether the image is to be written to; its backing files are not
+ * @param writtenLayer the one layer below the image that is to be written to all the same: 1 for
+ *     its backing file, 2 for the one below that, and so on; 0 for none
  * @param barriers what a writer makes sure of by flushing
  * @param io how the image file itself is read and written when it is opened by its path
  */
@@ -27,6 +29,7 @@ public record OpenOptions(
     long l2CacheBytes,
     Passphrases passphrases,
     Access access,
+    int writtenLayer,
     BarrierMode barriers,
     HostIo io) {
 
@@ -56,6 +59,7 @@ public record OpenOptions(
         L2Cache.DEFAULT_BYTES,
         Passphrases.NONE,
         Access.READ_ONLY,
+        0,
         BarrierMode.METADATA,
         HostIo.CHANNEL);
   }
@@ -67,48 +71,144 @@ public record OpenOptions(
 
   public OpenOptions withReferences(ReferenceOpener opener) {
     return new OpenOptions(
-        opener, backingFormat, scope, lock, l2CacheBytes, passphrases, access, barriers, io);
+        opener,
+        backingFormat,
+        scope,
+        lock,
+        l2CacheBytes,
+        passphrases,
+        access,
+        writtenLayer,
+        barriers,
+        io);
   }
 
   public OpenOptions withBackingFormat(BackingFormat format) {
     return new OpenOptions(
-        references, format, scope, lock, l2CacheBytes, passphrases, access, barriers, io);
+        references,
+        format,
+        scope,
+        lock,
+        l2CacheBytes,
+        passphrases,
+        access,
+        writtenLayer,
+        barriers,
+        io);
   }
 
   public OpenOptions withScope(Scope wanted) {
     return new OpenOptions(
-        references, backingFormat, wanted, lock, l2CacheBytes, passphrases, access, barriers, io);
+        references,
+        backingFormat,
+        wanted,
+        lock,
+        l2CacheBytes,
+        passphrases,
+        access,
+        writtenLayer,
+        barriers,
+        io);
   }
 
   public OpenOptions withLock(ImageLock.Use use) {
     return new OpenOptions(
-        references, backingFormat, scope, use, l2CacheBytes, passphrases, access, barriers, io);
+        references,
+        backingFormat,
+        scope,
+        use,
+        l2CacheBytes,
+        passphrases,
+        access,
+        writtenLayer,
+        barriers,
+        io);
   }
 
   public OpenOptions withL2CacheBytes(long bytes) {
     return new OpenOptions(
-        references, backingFormat, scope, lock, bytes, passphrases, access, barriers, io);
+        references,
+        backingFormat,
+        scope,
+        lock,
+        bytes,
+        passphrases,
+        access,
+        writtenLayer,
+        barriers,
+        io);
   }
 
   public OpenOptions withPassphrases(Passphrases given) {
     return new OpenOptions(
-        references, backingFormat, scope, lock, l2CacheBytes, given, access, barriers, io);
+        references,
+        backingFormat,
+        scope,
+        lock,
+        l2CacheBytes,
+        given,
+        access,
+        writtenLayer,
+        barriers,
+        io);
   }
 
   /** Also sets the locks that go with the access. */
   public OpenOptions withAccess(Access wanted) {
     ImageLock.Use use = wanted == Access.READ_WRITE ? ImageLock.Use.WRITE : ImageLock.Use.READ;
     return new OpenOptions(
-        references, backingFormat, scope, use, l2CacheBytes, passphrases, wanted, barriers, io);
+        references,
+        backingFormat,
+        scope,
+        use,
+        l2CacheBytes,
+        passphrases,
+        wanted,
+        writtenLayer,
+        barriers,
+        io);
+  }
+
+  /** Makes one layer below the image writable as well; 1 is the image's own backing file. */
+  public OpenOptions withWrittenLayer(int depth) {
+    return new OpenOptions(
+        references,
+        backingFormat,
+        scope,
+        lock,
+        l2CacheBytes,
+        passphrases,
+        access,
+        depth,
+        barriers,
+        io);
   }
 
   public OpenOptions withBarriers(BarrierMode mode) {
     return new OpenOptions(
-        references, backingFormat, scope, lock, l2CacheBytes, passphrases, access, mode, io);
+        references,
+        backingFormat,
+        scope,
+        lock,
+        l2CacheBytes,
+        passphrases,
+        access,
+        writtenLayer,
+        mode,
+        io);
   }
 
   public OpenOptions withIo(HostIo kind) {
     return new OpenOptions(
-        references, backingFormat, scope, lock, l2CacheBytes, passphrases, access, barriers, kind);
+        references,
+        backingFormat,
+        scope,
+        lock,
+        l2CacheBytes,
+        passphrases,
+        access,
+        writtenLayer,
+        barriers,
+        kind);
   }
 }

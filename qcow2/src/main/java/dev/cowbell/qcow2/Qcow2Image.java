@@ -15,6 +15,8 @@ import dev.cowbell.qcow2.map.L2Cache;
 import dev.cowbell.qcow2.map.TableChanges;
 import dev.cowbell.qcow2.refcount.ClusterAllocator;
 import dev.cowbell.qcow2.refcount.HeadWriter;
+import dev.cowbell.qcow2.snapshot.NewSnapshot;
+import dev.cowbell.qcow2.snapshot.SnapshotEditor;
 import dev.cowbell.qcow2.snapshot.SnapshotTable;
 import dev.cowbell.qcow2.write.BarrierMode;
 import dev.cowbell.qcow2.write.ImageWriter;
@@ -145,6 +147,68 @@ public final class Qcow2Image implements WritableDisk {
     }
   }
 
+  /**
+   * Makes an internal snapshot of what the disk holds now, everything written so far included.
+   * Durable when this returns; reading and writing wait meanwhile.
+   *
+   * @return the new snapshot
+   * @throws SnapshotRefusedException if its name or the number of snapshots does not allow it
+   * @throws UnsupportedFeatureException if a refcount would not fit its width, or guest data lies
+   *     in an external data file; the image is as before
+   * @throws ReadOnlyImageException if the image was opened for reading only
+   */
+  public SnapshotEntry createSnapshot(NewSnapshot wanted) throws IOException {
+    return edit(
+        (own, headWriter, clusters) -> SnapshotEditor.on(own, headWriter, clusters).create(wanted));
+  }
+
+  /**
+   * Deletes an internal snapshot. Durable when this returns; reading and writing wait meanwhile.
+   *
+   * @param wanted an id, else a name
+   * @throws SnapshotNotFoundException if there is none
+   * @throws ReadOnlyImageException if the image was opened for reading only
+   */
+  public void deleteSnapshot(String wanted) throws IOException {
+    edit((own, headWriter, clusters) -> {
+      SnapshotEditor.on(own, headWriter, clusters).delete(wanted);
+      return own;
+    });
+  }
+
+  /**
+   * Makes the disk hold what an internal snapshot holds, its size included; what it holds now is
+   * lost unless another snapshot has it. Durable when this returns; reading and writing wait
+   * meanwhile.
+   *
+   * @param wanted an id, else a name
+   * @return the snapshot
+   * @throws SnapshotNotFoundException if there is none
+   * @throws SnapshotRefusedException if the image has persistent bitmaps, or is of version 2 and
+   *     would get another size
+   * @throws UnsupportedFeatureException if a refcount would not fit its width
+   * @throws ReadOnlyImageException if the image was opened for reading only
+   */
+  public SnapshotEntry applySnapshot(String wanted) throws IOException {
+    return edit(
+        (own, headWriter, clusters) -> SnapshotEditor.on(own, headWriter, clusters).apply(wanted));
+  }
+
+  /**
+   * Drops everything that the image itself holds of its disk, durably: all of it comes from the
+   * backing file afterwards. Internal snapshots keep what they have. Persistent bitmaps do not take
+   * it for a change: it is meant for an image whose backing file reads the same already.
+   *
+   * @throws IllegalStateException if there is no backing file
+   * @throws ReadOnlyImageException if the image was opened for reading only
+   */
+  public void empty() throws IOException {
+    if (backing == null) {
+      throw new IllegalStateException(file.name() + ": there is no backing file");
+    }
+    change(ImageWriter::empty);
+  }
+
   private ImageWriter.State reload(HeadWriter headWriter) throws IOException {
     cache.forget(file);
     Header header = headWriter.head().header();
@@ -178,6 +242,22 @@ public final class Qcow2Image implements WritableDisk {
    */
   public static Qcow2Image adopt(HostFile file, OpenOptions options) throws IOException {
     return new ChainOpener(options).openImage(file, false);
+  }
+
+  /**
+   * Opens what an image could name as its backing file, with the backing chain below it.
+   *
+   * @param referrer the image's file, which the chain must not come back to
+   * @param name as it would stand in the image
+   * @param format as it would stand in the image: {@code qcow2} or {@code raw}
+   */
+  public static MappedDisk openBackingFile(
+      HostFile referrer, String name, String format, OpenOptions options) throws IOException {
+    try {
+      return new ChainOpener(options).openNamed(referrer, name, format);
+    } catch (ImageException e) {
+      throw e.in(referrer.name());
+    }
   }
 
   /**

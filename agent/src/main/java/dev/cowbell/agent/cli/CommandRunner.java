@@ -25,7 +25,6 @@ public final class CommandRunner {
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setOverwrittenOptionsAllowed(true)
             .setPosixClusteredShortOptionsAllowed(true)
-            .setUnmatchedOptionsArePositionalParams(false)
             .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
             .setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8))
             .registerConverter(ByteSize.class, text -> converted(() -> ByteSize.parse(text)))

@@ -43,6 +43,11 @@ public final class HeadWriter {
     return head;
   }
 
+  /** Reads the head again, after it became doubtful what the last write has left. */
+  public void reread() throws IOException {
+    head = Qcow2Image.readHead(file);
+  }
+
   /** Moves the refcount table: one write inside the first sector. */
   public void setRefcountTable(long offset, long clusters) throws IOException {
     setHeader(head.header().change().refcountTable(offset, clusters).build());
@@ -86,7 +91,7 @@ public final class HeadWriter {
       throw new CorruptImageException(String.valueOf(e.getMessage()), e);
     }
     int nameLength = wanted.backingFileName().length();
-    int place = Math.max(SECTOR, endOfPresent());
+    int place = roomForName(nameLength);
     boolean apart =
         nameLength > 0
             && encoded.limit() > SECTOR
@@ -103,11 +108,12 @@ public final class HeadWriter {
     head = Qcow2Image.readHead(file);
   }
 
-  /** The first byte behind all that the present head uses. */
-  private int endOfPresent() {
-    int extensions = end(head.extensions().size() - 1) + EXTENSION_HEADER;
-    long name = head.header().backingFileOffset() + head.backingFileName().length();
-    return (int) Math.max(extensions, name);
+  /** A place behind the first sector that nothing of the present head uses. */
+  private int roomForName(int length) {
+    int extensions = Math.max(SECTOR, end(head.extensions().size() - 1) + EXTENSION_HEADER);
+    long name = head.header().backingFileOffset();
+    boolean before = name == 0 || extensions + length <= name;
+    return before ? extensions : (int) Math.max(extensions, name + head.backingFileName().length());
   }
 
   /** Moves the snapshot table: one write inside the first sector, durable when this returns. */

@@ -85,6 +85,12 @@ public final class BarrierFile implements HostFile {
   }
 
   @Override
+  public boolean allocate(long at, long length) throws IOException {
+    requireUsable();
+    return file.allocate(at, length);
+  }
+
+  @Override
   public void flush() throws IOException {
     requireUsable();
     if (flushes) {

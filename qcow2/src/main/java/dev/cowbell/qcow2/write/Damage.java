@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 final class Damage {
   private final HeadWriter head;
   private volatile @Nullable CorruptImageException first;
+  private volatile @Nullable String lost;
 
   Damage(HeadWriter head) {
     this.head = head;
@@ -44,8 +45,17 @@ final class Damage {
     return damage;
   }
 
+  /** Notes that it is not known any more what the image's file holds. */
+  void lost(String why) {
+    lost = why;
+  }
+
   /** Refuses to write where that was found to be unsafe. */
   void check() throws IOException {
+    if (lost != null) {
+      throw new IOException(
+          "nothing is written any more since the image could not be read again: " + lost);
+    }
     CorruptImageException damage = first;
     if (damage != null) {
       throw new CorruptImageException(

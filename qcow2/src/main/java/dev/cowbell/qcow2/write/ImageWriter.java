@@ -278,6 +278,17 @@ public final class ImageWriter {
     steps(from, to, (at, end) -> zeroes.zeroInCluster(at, end));
   }
 
+  /**
+   * Drops everything that the active state holds, durably, so that all of the disk is what the
+   * backing file shows. No bitmap learns of it.
+   */
+  public void empty() throws IOException {
+    damage.check();
+    int clusterSize = head.head().header().geometry().clusterSize();
+    steps(0, diskSize + (-diskSize & (clusterSize - 1)), (from, to) -> truncation.drop(from, to));
+    commit.run(true);
+  }
+
   /** Makes everything durable that was changed before the call. */
   public void flush() throws IOException {
     observer.beforeFlush();
@@ -307,9 +318,19 @@ public final class ImageWriter {
         allocator.writeBack();
         return result;
       } finally {
-        take(reload.from(head));
+        takeAgain(reload);
       }
     });
+  }
+
+  private void takeAgain(Reload reload) throws IOException {
+    try {
+      head.reread();
+      take(reload.from(head));
+    } catch (IOException e) {
+      damage.lost(String.valueOf(e.getMessage()));
+      throw e;
+    }
   }
 
   /** Writes everything back and lets the observer store what it has. */

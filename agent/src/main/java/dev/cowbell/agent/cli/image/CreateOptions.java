@@ -206,7 +206,7 @@ final class CreateOptions {
     }
   }
 
-  private static Preallocation preallocation(String value) throws CommandFailedException {
+  static Preallocation preallocation(String value) throws CommandFailedException {
     return switch (value) {
       case "off" -> Preallocation.OFF;
       case "metadata" -> Preallocation.METADATA;

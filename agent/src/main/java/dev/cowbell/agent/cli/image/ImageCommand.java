@@ -12,6 +12,7 @@ import picocli.CommandLine.Command;
   AmendCommand.class,
   BitmapCommand.class,
   CheckCommand.class,
+  CommitCommand.class,
   CompareCommand.class,
   ConvertCommand.class,
   CreateCommand.class,
@@ -19,6 +20,8 @@ import picocli.CommandLine.Command;
   InfoCommand.class,
   MapCommand.class,
   MeasureCommand.class,
+  RebaseCommand.class,
+  ResizeCommand.class,
   SnapshotCommand.class,
 })
 public final class ImageCommand extends CommandGroup {}

@@ -65,6 +65,14 @@ final class OpenRules {
     return probeBacking ? options.withBackingFormat(new BackingFormat.Probed()) : options;
   }
 
+  /** How to open a qcow2 image that is to be written to. */
+  OpenOptions writing() throws CommandFailedException {
+    if (forceShare) {
+      throw CommandFailedException.usage("-U: an image is shared with others for reading only");
+    }
+    return options().withAccess(OpenOptions.Access.READ_WRITE);
+  }
+
   /** The same without looking at data or at any other file. */
   OpenOptions metadataOnly() {
     return options().withScope(OpenOptions.Scope.METADATA);
@@ -113,6 +121,24 @@ final class OpenRules {
     try (PassphraseFile.Pair pair =
         PassphraseFile.Pair.read(itsPassphraseFile, backingPassphraseFile, console)) {
       return openDisk(file, format, options.withPassphrases(pair.passphrases()));
+    } catch (EncryptedImageException e) {
+      throw CommandFailedException.because(ExitCode.FAILED, String.valueOf(e.getMessage()))
+          .hint("--passphrase-file opens an image, --backing-passphrase-file the files below it");
+    }
+  }
+
+  /** Something that is done with images that open in a certain way. */
+  @FunctionalInterface
+  interface Work {
+    void run(OpenOptions options) throws IOException, CommandFailedException;
+  }
+
+  /** Has something done to images that it opens itself, writing, with the passphrases given. */
+  void whileWriting(Work work) throws IOException, CommandFailedException {
+    Console console = CowbellCommand.consoleOf(command);
+    try (PassphraseFile.Pair pair =
+        PassphraseFile.Pair.read(passphraseFile, backingPassphraseFile, console)) {
+      work.run(writing().withPassphrases(pair.passphrases()));
     } catch (EncryptedImageException e) {
       throw CommandFailedException.because(ExitCode.FAILED, String.valueOf(e.getMessage()))
           .hint("--passphrase-file opens an image, --backing-passphrase-file the files below it");

@@ -1,0 +1,130 @@
+package dev.cowbell.it.layers;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cowbell.it.cli.Cowbell;
+import dev.cowbell.it.qemu.QemuImg;
+import dev.cowbell.it.qemu.QemuIo;
+import dev.cowbell.it.qemu.Shell;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Disks that get another size, beside twins that qemu-img gives the same. */
+final class ResizeIT {
+  private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 6);
+  private static final long SEED = Long.getLong("cowbell.seed", System.nanoTime());
+
+  @TempDir private Path dir;
+
+  @Test
+  void resizes_as_qemu_does() throws IOException {
+    for (int round = 0; round < ROUNDS; round++) {
+      Random random = new Random(SEED + round);
+      RandomChain chain =
+          RandomChain.make(Files.createDirectories(dir.resolve("r" + round)), random);
+      for (int step = 0; step < 3; step++) {
+        String name = random.nextInt(3) == 0 ? "base" : "top";
+        long size = (500 + random.nextInt(9000)) * 512L;
+        Cowbell.of("image", "resize", "-f", chain.format(name), "--shrink", chain.ours(name), size);
+        QemuImg.of("resize", "-q", "-f", chain.format(name), "--shrink", chain.qemus(name), size);
+        chain.assertSound(name);
+      }
+      // QEMU shows what was behind the old end inside a cluster, so contents need not be the same.
+      for (String name : new String[] {"base", "top"}) {
+        assertThat(QemuImg.info(chain.ours(name)).get("virtual-size"))
+            .as("seed %d, %s", SEED + round, chain)
+            .isEqualTo(QemuImg.info(chain.qemus(name)).get("virtual-size"));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "qcow2,metadata",
+    "qcow2,falloc",
+    "qcow2,full",
+    "raw,falloc",
+    "raw,full",
+    "raw,off",
+    "qcow2,off"
+  })
+  void takes_space_for_what_is_new(String format, String mode) throws IOException {
+    Path image = dir.resolve("image");
+    QemuImg.of("create", "-q", "-f", format, image, 4 << 20);
+    QemuIo.run(List.of("-f", format), image, List.of("write -P 3 0 3M")).success();
+    Path raw = dir.resolve("raw");
+    Cowbell.of("image", "resize", "-f", format, "--preallocation", mode, image, "+8M");
+    QemuImg.of("convert", "-f", format, "-O", "raw", image, raw);
+    byte[] content = Files.readAllBytes(raw);
+    assertThat(content).hasSize(12 << 20);
+    for (int i = 0; i < content.length; i++) {
+      if (content[i] != (i < 3 << 20 ? 3 : 0)) {
+        throw new AssertionError("offset " + i + " holds " + content[i]);
+      }
+    }
+    long taken = QemuImg.info("-f", format, image).get("actual-size").asLong();
+    if (mode.equals("falloc") || mode.equals("full")) {
+      assertThat(taken).isGreaterThanOrEqualTo(11 << 20);
+    } else {
+      assertThat(taken).isLessThan(6 << 20);
+    }
+    if (format.equals("qcow2")) {
+      QemuImg.checkClean(image);
+    }
+  }
+
+  @Test
+  void gives_back_the_space_of_what_is_cut_off() throws IOException {
+    Path image = dir.resolve("image.qcow2");
+    QemuImg.create(image, "", 32 << 20);
+    QemuIo.of(image, "write -P 3 0 32M");
+    Cowbell.of("image", "resize", "--shrink", image, "-24M");
+    assertThat(Files.size(image)).isLessThan(10 << 20);
+    QemuImg.checkClean(image);
+    QemuIo.of(image, "read -P 3 0 8M");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"qcow2", "raw"})
+  void refuses_what_qemu_refuses(String format) throws IOException {
+    Path image = dir.resolve("image");
+    QemuImg.of("create", "-q", "-f", format, image, 4 << 20);
+    assertRefused(image, "--shrink", "-f", format, image, "2M");
+    assertRefused(image, "more than 0", "-f", format, image, "-4M");
+    assertRefused(
+        image, "shrink", "-f", format, "--shrink", "--preallocation", "full", image, "2M");
+    if (format.equals("raw")) {
+      assertRefused(image, "metadata", "-f", format, "--preallocation", "metadata", image, "8M");
+    } else {
+      assertRefused(image, "multiple of 512", "-f", format, image, "4194305");
+      QemuImg.of("amend", "-o", "compat=0.10", image);
+      QemuImg.of("snapshot", "-c", "s", image);
+      assertRefused(image, "version 2 with internal snapshots", "-f", format, image, "8M");
+    }
+  }
+
+  private static void assertRefused(Path image, String why, Object... arguments)
+      throws IOException {
+    byte[] before = Files.readAllBytes(image);
+    Object[] words = new Object[arguments.length + 2];
+    words[0] = "image";
+    words[1] = "resize";
+    System.arraycopy(arguments, 0, words, 2, arguments.length);
+    Shell.Result ours = Cowbell.run(words);
+    assertThat(ours.exit()).as(ours.toString()).isIn(1, 2);
+    assertThat(ours.err()).contains(why);
+    Object[] theirs = new Object[arguments.length + 1];
+    theirs[0] = "resize";
+    System.arraycopy(arguments, 0, theirs, 1, arguments.length);
+    assertThat(QemuImg.run(theirs).exit()).as(ours.toString()).isNotZero();
+    assertThat(Files.readAllBytes(image)).isEqualTo(before);
+  }
+}
