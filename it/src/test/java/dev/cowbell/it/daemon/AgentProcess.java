@@ -30,6 +30,8 @@ final class AgentProcess implements AutoCloseable {
       throws IOException {
     Path log = Files.createTempFile(folder, "agent", ".log");
     List<String> command = new ArrayList<>();
+    // signals that whoever started the tests ignores would stay ignored: nohup does that
+    command.addAll(List.of("env", "--default-signal=HUP,INT,TERM"));
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx200m"));
     command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp"));

@@ -2,6 +2,7 @@ package dev.cowbell.it.writing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowbell.it.cli.Cowbell;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
 import dev.cowbell.qcow2.OpenOptions;
@@ -77,7 +78,12 @@ class WritingIT {
       }
     }
     if (variant.canShare()) {
-      QemuImg.of("snapshot", "-a", "before", image);
+      if (variant.layer() == WrittenVariant.Layer.EXTENDED) {
+        // QEMU 7.2 can't grow a disk over a compressed cluster of such an image, as it has to here
+        Cowbell.of("image", "snapshot", "-a", "before", image);
+      } else {
+        QemuImg.of("snapshot", "-a", "before", image);
+      }
       assertThat(Arrays.mismatch(Mirror.ofQemu(image).content(), snapshot)).isEqualTo(-1);
       QemuImg.of("snapshot", "-d", "before", image);
       QemuImg.checkClean(image);
