@@ -7,7 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /** QEMU's tools on encrypted images. */
-final class EncryptedQemu {
+public final class EncryptedQemu {
 
   /** What qemu-img says, at random, when its measuring of PBKDF2 meets a coarse clock. */
   private static final String UNSURE = "Unable to get accurate CPU usage";
@@ -17,7 +17,8 @@ final class EncryptedQemu {
   private EncryptedQemu() {}
 
   /** Creates an image; {@code options} are those of {@code -o} beside format and secret. */
-  static void create(Path image, String passphrase, String format, String options, long size) {
+  public static void create(
+      Path image, String passphrase, String format, String options, long size) {
     String all = "encrypt.format=" + format + ",encrypt.key-secret=sec0";
     patient(
         "qemu-img",
@@ -43,7 +44,7 @@ final class EncryptedQemu {
   }
 
   /** Runs qemu-io's commands, all of which have to succeed. */
-  static void io(Path image, String passphrase, String... commands) {
+  public static void io(Path image, String passphrase, String... commands) {
     ioResult(image, passphrase, commands).success();
   }
 
@@ -64,7 +65,7 @@ final class EncryptedQemu {
   }
 
   /** Runs a subcommand of qemu-img on the image. */
-  static Shell.Result img(Path image, String passphrase, Object... subcommand) {
+  public static Shell.Result img(Path image, String passphrase, Object... subcommand) {
     List<Object> words = new ArrayList<>(List.of("qemu-img"));
     words.addAll(Arrays.asList(subcommand));
     words.addAll(opening(image, passphrase));

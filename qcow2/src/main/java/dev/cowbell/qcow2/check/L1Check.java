@@ -1,5 +1,6 @@
 package dev.cowbell.qcow2.check;
 
+import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.L1Entry;
 import java.io.IOException;
@@ -41,12 +42,22 @@ final class L1Check {
     this.tally = tally;
   }
 
-  /** Adds an L1 table; to be called for all of them before {@link #countTables}. */
+  /**
+   * Adds an L1 table; to be called for all of them before {@link #countTables}.
+   *
+   * @throws CorruptImageException if no file could have a table there, so that a check is not
+   *     possible
+   */
   void add(String what, long offset, int entries, boolean active) throws IOException {
     if (entries == 0) {
       return;
     }
     long length = (long) entries * Geometry.L1_ENTRY_SIZE;
+    if (offset < 0 || offset > References.END_OF_ALL_FILES - length) {
+      throw new CorruptImageException(
+          "%s at offset %#x is behind the end of the longest possible file"
+              .formatted(what, offset));
+    }
     tables.add(offset, offset + length, active);
     if (references.isOutside(offset, length)) {
       tally.found(new Finding.OutsideFile(what, offset, length, references.fileSize()));

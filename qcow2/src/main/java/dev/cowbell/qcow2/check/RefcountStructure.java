@@ -10,9 +10,6 @@ import java.util.BitSet;
 final class RefcountStructure {
   private static final long OFFSET = 0xffff_ffff_ffff_fe00L;
 
-  /** QEMU reads nothing from here on; behind the end of a file but before this, it reads zeroes. */
-  private static final long END_OF_ALL_FILES = Long.MAX_VALUE & -(1L << 30);
-
   private final ImageReader reader;
   private final Geometry geometry;
   private final References references;
@@ -72,7 +69,7 @@ final class RefcountStructure {
     long offset = table[(int) index] & OFFSET;
     return geometry.isClusterAligned(offset)
         && offset >= 0
-        && offset <= END_OF_ALL_FILES - geometry.clusterSize();
+        && offset <= References.END_OF_ALL_FILES - geometry.clusterSize();
   }
 
   /** Counts the references to refcount blocks in the window; they come last of all. */

@@ -5,6 +5,10 @@ import java.io.IOException;
 
 /** Counts references to host clusters, in the window that is looked at. */
 final class References {
+
+  /** QEMU reads nothing from here on; behind the end of a file but before this, it reads zeroes. */
+  static final long END_OF_ALL_FILES = Long.MAX_VALUE & -(1L << 30);
+
   private final ReferenceCounts counts = new ReferenceCounts();
   private final Geometry geometry;
   private final long fileSize;
