@@ -89,15 +89,27 @@ public final class MetadataGuard {
     }
   }
 
+  /**
+   * Tables of different snapshots share no byte, so all of them together are shorter than the file.
+   * One that says otherwise is damaged, and marking what it claims could cost any amount.
+   */
   private void addSnapshots(HostFile file, Header header) throws IOException {
     long at = header.snapshotsOffset();
+    long room = file.size();
     ByteBuffer entry =
         ByteBuffer.allocate(header.nbSnapshots() == 0 ? 0 : SnapshotEntry.MAX_LENGTH);
     for (long i = 0; i < header.nbSnapshots(); i++) {
       entry.clear();
       file.readPadded(at, entry);
       SnapshotEntry snapshot = SnapshotEntry.decode(entry.flip());
-      add(Kind.INACTIVE_L1, snapshot.l1TableOffset(), snapshot.l1Size() * Geometry.L1_ENTRY_SIZE);
+      long bytes = snapshot.l1Size() * Geometry.L1_ENTRY_SIZE;
+      room -= bytes;
+      if (room < 0 || snapshot.l1TableOffset() > file.size() - bytes) {
+        throw new CorruptImageException(
+            "the L1 table of snapshot %d, %d bytes at %d, lies behind the file's end or in another's place; repair the image first"
+                .formatted(i, bytes, snapshot.l1TableOffset()));
+      }
+      add(Kind.INACTIVE_L1, snapshot.l1TableOffset(), bytes);
       at += entry.position();
     }
     add(Kind.SNAPSHOT_TABLE, header.snapshotsOffset(), at - header.snapshotsOffset());
