@@ -97,15 +97,16 @@ public final class L2Cache {
     lock.lock();
     try {
       remove(file, offset);
+      // Room first: a table that nobody had the time to look up must not be the one that goes.
+      while (bytes + table.bytes() > maxBytes && tables > 0) {
+        turn();
+      }
       if (tables >= buckets.length()) {
         grow();
       }
       clock.add(link(buckets, file, offset, table));
       tables++;
       bytes += table.bytes();
-      while (bytes > maxBytes && tables > 1) {
-        turn();
-      }
     } finally {
       lock.unlock();
     }
@@ -147,7 +148,7 @@ public final class L2Cache {
     if (oldest.gone) {
       return;
     }
-    if (oldest.used && clock.size() > 1) {
+    if (oldest.used) {
       oldest.used = false;
       clock.add(oldest);
     } else {
@@ -163,7 +164,10 @@ public final class L2Cache {
     }
     if (node != null) {
       unlink(node);
-      clock.remove(node);
+      // It stays on the clock, since a search would cost more; but those gone may not pile up.
+      if (clock.size() > 2 * tables + FIRST_BUCKETS) {
+        clock.removeIf(each -> each.gone);
+      }
     }
   }
 
@@ -190,6 +194,7 @@ public final class L2Cache {
   private void grow() {
     AtomicReferenceArray<@Nullable Node> larger = new AtomicReferenceArray<>(buckets.length() * 2);
     ArrayDeque<Node> again = new ArrayDeque<>(clock.size());
+    clock.removeIf(node -> node.gone);
     for (Node node : clock) {
       Node copy = link(larger, node.file, node.offset, node.table);
       copy.used = node.used;

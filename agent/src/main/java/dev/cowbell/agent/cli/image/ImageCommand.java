@@ -10,6 +10,7 @@ import picocli.CommandLine.Command;
     description = "Looks at, makes, checks, converts and compares disk images.")
 @Subcommands({
   AmendCommand.class,
+  BenchCommand.class,
   BitmapCommand.class,
   CheckCommand.class,
   CommitCommand.class,

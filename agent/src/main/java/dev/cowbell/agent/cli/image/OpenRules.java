@@ -13,8 +13,8 @@ import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.RawDisk;
 import dev.cowbell.qcow2.ReferenceOpener;
 import dev.cowbell.qcow2.format.Header;
-import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -58,9 +58,14 @@ final class OpenRules {
 
   /** How to open a qcow2 image. */
   OpenOptions options() {
-    OpenOptions options = OpenOptions.strict().withLock(use());
+    return options(HostIo.CHANNEL);
+  }
+
+  /** How to open a qcow2 image whose files are all read and written in one way. */
+  OpenOptions options(HostIo io) {
+    OpenOptions options = OpenOptions.strict().withLock(use()).withIo(io);
     if (!noFollow) {
-      options = options.withReferences(ReferenceOpener.followFiles(use()));
+      options = options.withReferences(ReferenceOpener.followFiles(use(), io));
     }
     return probeBacking ? options.withBackingFormat(new BackingFormat.Probed()) : options;
   }
@@ -147,7 +152,7 @@ final class OpenRules {
 
   private static MappedDisk openDisk(Path file, @Nullable String format, OpenOptions options)
       throws IOException, CommandFailedException {
-    HostFile host = ChannelHostFile.open(file, options.lock());
+    HostFile host = options.io().open(file, options.lock());
     boolean taken = false;
     try {
       String known = format == null ? probe(host) : format;

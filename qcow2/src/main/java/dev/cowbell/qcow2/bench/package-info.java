@@ -1,0 +1,5 @@
+/** How fast disks are read and written. */
+@NullMarked
+package dev.cowbell.qcow2.bench;
+
+import org.jspecify.annotations.NullMarked;
