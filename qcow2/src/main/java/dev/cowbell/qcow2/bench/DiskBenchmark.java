@@ -35,6 +35,8 @@ public final class DiskBenchmark {
     void check() throws IOException;
   }
 
+  private static final int PAGE = 4096;
+
   private final RequestPattern requests;
   private final int depth;
   private final Stop stop;
@@ -104,7 +106,8 @@ public final class DiskBenchmark {
     List<Thread> others = new ArrayList<>();
     List<Runnable> workers = new ArrayList<>();
     for (int i = 0; i < Math.min(depth, requests.count()); i++) {
-      ByteBuffer buffer = ByteBuffer.allocateDirect(requests.length() + 4096).alignedSlice(4096);
+      // An aligned slice ends at a page, too.
+      ByteBuffer buffer = ByteBuffer.allocateDirect(requests.length() + 2 * PAGE).alignedSlice(PAGE);
       buffer.limit(requests.length());
       while (buffer.hasRemaining()) {
         buffer.put(pattern);
