@@ -107,7 +107,8 @@ public final class DiskBenchmark {
     List<Runnable> workers = new ArrayList<>();
     for (int i = 0; i < Math.min(depth, requests.count()); i++) {
       // An aligned slice ends at a page, too.
-      ByteBuffer buffer = ByteBuffer.allocateDirect(requests.length() + 2 * PAGE).alignedSlice(PAGE);
+      ByteBuffer buffer =
+          ByteBuffer.allocateDirect(requests.length() + 2 * PAGE).alignedSlice(PAGE);
       buffer.limit(requests.length());
       while (buffer.hasRemaining()) {
         buffer.put(pattern);
