@@ -61,7 +61,8 @@ public final class Leases {
           }
         }
       }
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
+      // were it an error that a daemon survives, the owner would else live as long as the daemon
       owner.isDone();
       throw e;
     }

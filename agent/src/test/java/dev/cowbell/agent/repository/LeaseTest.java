@@ -8,6 +8,7 @@ import dev.cowbell.storage.Precondition;
 import dev.cowbell.storage.PreconditionFailedException;
 import dev.cowbell.storage.directory.DirectoryStore;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -71,6 +72,31 @@ class LeaseTest {
       assertThat(next.epoch()).isEqualTo(2);
     }
     assertThat(leases().holder(VM)).isEmpty();
+  }
+
+  @Test
+  void a_writer_that_an_error_stopped_while_it_took_the_lease_does_not_hold_it()
+      throws IOException {
+    Repository failing = Repository.adopt(runningOutOfMemoryAfterAPut(repository.store()));
+    assertThatExceptionOfType(OutOfMemoryError.class)
+        .isThrownBy(() -> new Leases(failing, SHORT).acquire(VM, "backup"));
+    try (Lease next = leases().acquire(VM, "backup")) {
+      assertThat(next.epoch()).isEqualTo(2);
+    }
+  }
+
+  private static ObjectStore runningOutOfMemoryAfterAPut(ObjectStore store) {
+    return (ObjectStore)
+        Proxy.newProxyInstance(
+            LeaseTest.class.getClassLoader(),
+            new Class<?>[] {ObjectStore.class},
+            (_, method, arguments) -> {
+              Object answer = method.invoke(store, arguments);
+              if (method.getName().equals("put")) {
+                throw new OutOfMemoryError();
+              }
+              return answer;
+            });
   }
 
   @Test

@@ -76,8 +76,8 @@ final class DyingAgents {
   private static final VmName VM = new VmName("web");
   private static final DiskName DISK = new DiskName("vda");
   private static final MergeLimits FINE = new MergeLimits(16 << 10, 4 << 10);
-  private static final int BACKUP_OPERATIONS = 24;
-  private static final int PRUNE_OPERATIONS = 90;
+  private static final int BACKUP_OPERATIONS = 27;
+  private static final int PRUNE_OPERATIONS = 66;
   private static final int TRIES = 500;
 
   private final Opener opener;
@@ -105,6 +105,10 @@ final class DyingAgents {
 
   /** Rounds of changes and agents that may die, and at last some that don't. */
   void run(int rounds) throws Exception {
+    for (int before = random.nextInt(4); before > 0; before--) {
+      disk.change(3);
+      backUp(new Fate.Lives());
+    }
     for (int round = 0; round < rounds; round++) {
       disk.change(1 + random.nextInt(6));
       int keep = 1 + random.nextInt(3);

@@ -47,14 +47,26 @@ final class DyingStore implements ObjectStore {
     T make() throws IOException;
   }
 
-  /** An operation that changes nothing, or nothing that could arrive late or be halved. */
-  private <T> T call(String doing, Call<T> call) throws IOException {
-    return call(doing, call, () -> {}, Optional.empty());
+  /** An operation that changes nothing. */
+  private <T> T look(String doing, Call<T> call) throws IOException {
+    return call(doing, Life.Kind.LOOKS, call, () -> {}, Optional.empty());
   }
 
-  private <T> T call(String doing, Call<T> call, Life.Effect half, Optional<Life.Effect> late)
+  /**
+   * An operation that changes something.
+   *
+   * @param half what is left of it when it was cut off
+   * @param late what arrives of it when its agent is dead, if it can
+   */
+  private <T> T change(String doing, Call<T> call, Life.Effect half, Optional<Life.Effect> late)
       throws IOException {
-    Optional<Manner> end = life.operation();
+    return call(doing, Life.Kind.CHANGES, call, half, late);
+  }
+
+  private <T> T call(
+      String doing, Life.Kind kind, Call<T> call, Life.Effect half, Optional<Life.Effect> late)
+      throws IOException {
+    Optional<Manner> end = life.operation(kind);
     if (end.isEmpty()) {
       T answer = call.make();
       life.requireAlive();
@@ -113,7 +125,7 @@ final class DyingStore implements ObjectStore {
   public ObjectInfo put(ObjectKey key, ByteBuffer body, Precondition precondition)
       throws IOException {
     ByteBuffer copy = ByteBuffer.allocate(body.remaining()).put(body.duplicate()).flip();
-    return call(
+    return change(
         "put " + kind(key),
         () -> inner.put(key, body, precondition),
         () -> {
@@ -132,15 +144,17 @@ final class DyingStore implements ObjectStore {
     begun.accept(key);
     return new DyingUpload(
         key,
-        call(
+        change(
             "begin " + kind(key),
-            () -> inner.begin(key, headLength, precondition, expectedLength)));
+            () -> inner.begin(key, headLength, precondition, expectedLength),
+            () -> {},
+            Optional.empty()));
   }
 
   @Override
   public void read(ObjectKey key, long at, ByteBuffer dst, Optional<ETag> ifMatch)
       throws IOException {
-    call(
+    look(
         "read " + kind(key),
         () -> {
           inner.read(key, at, dst, ifMatch);
@@ -150,17 +164,17 @@ final class DyingStore implements ObjectStore {
 
   @Override
   public StoredObject get(ObjectKey key, int limit) throws IOException {
-    return call("read " + kind(key), () -> inner.get(key, limit));
+    return look("read " + kind(key), () -> inner.get(key, limit));
   }
 
   @Override
   public Optional<ObjectInfo> stat(ObjectKey key) throws IOException {
-    return call("read " + kind(key), () -> inner.stat(key));
+    return look("read " + kind(key), () -> inner.stat(key));
   }
 
   @Override
   public Stream<ObjectInfo> list(String prefix, Optional<ObjectKey> after) throws IOException {
-    return call("list", () -> inner.list(prefix, after));
+    return look("list", () -> inner.list(prefix, after));
   }
 
   @Override
@@ -169,7 +183,7 @@ final class DyingStore implements ObjectStore {
       return;
     }
     List<ObjectKey> all = new ArrayList<>(keys);
-    call(
+    change(
         "delete " + kind(all.getFirst()),
         () -> {
           inner.delete(all);
@@ -181,7 +195,8 @@ final class DyingStore implements ObjectStore {
 
   @Override
   public int sweepUploads(String prefix, Duration minimumAge) throws IOException {
-    return call("sweep", () -> inner.sweepUploads(prefix, minimumAge));
+    return change(
+        "sweep", () -> inner.sweepUploads(prefix, minimumAge), () -> {}, Optional.empty());
   }
 
   /** Frees what the process would have freed by dying; a directory's uploads lose their owner. */
@@ -204,7 +219,7 @@ final class DyingStore implements ObjectStore {
 
     @Override
     public void append(ByteBuffer body) throws IOException {
-      call(
+      change(
           "append " + kind(key),
           () -> {
             upload.append(body);
@@ -217,18 +232,20 @@ final class DyingStore implements ObjectStore {
     @Override
     public void appendCopy(ObjectKey source, long at, long length, ETag ifMatch)
         throws IOException {
-      call(
-          "append " + kind(key),
+      change(
+          "copy " + kind(key),
           () -> {
             upload.appendCopy(source, at, length, ifMatch);
             return source;
-          });
+          },
+          () -> upload.appendCopy(source, at, length / 2, ifMatch),
+          Optional.empty());
     }
 
     @Override
     public ObjectInfo commit(ByteBuffer head) throws IOException {
       ByteBuffer copy = ByteBuffer.allocate(head.remaining()).put(head.duplicate()).flip();
-      return call(
+      return change(
           "commit " + kind(key),
           () -> upload.commit(head),
           () -> {},

@@ -16,6 +16,13 @@ sealed interface Fate {
   record AtOperation(int operation, Manner manner) implements Fate {}
 
   /**
+   * At an operation that changes something in its store.
+   *
+   * @param change which one, from 1
+   */
+  record AtChange(int change, Manner manner) implements Fate {}
+
+  /**
    * At a moment.
    *
    * @param moment the moment's name
@@ -38,7 +45,7 @@ sealed interface Fate {
   /**
    * A fate by chance.
    *
-   * @param operations about how many operations such an agent makes
+   * @param operations about how many operations such an agent makes; a third of them are changes
    * @param moments the moments that it may die at
    */
   static Fate random(Random random, int operations, Enum<?>[] moments) {
@@ -46,10 +53,12 @@ sealed interface Fate {
       case 0 -> new Lives();
       case 1, 2 ->
           new AtMoment(moments[random.nextInt(moments.length)].name(), 1 + random.nextInt(2));
-      default ->
-          new AtOperation(
-              1 + random.nextInt(operations),
-              Manner.values()[random.nextInt(Manner.values().length)]);
+      case 3, 4 -> new AtOperation(1 + random.nextInt(operations), manner(random));
+      default -> new AtChange(1 + random.nextInt(operations / 3), manner(random));
     };
+  }
+
+  private static Manner manner(Random random) {
+    return Manner.values()[random.nextInt(Manner.values().length)];
   }
 }

@@ -25,8 +25,8 @@ import org.junit.jupiter.api.Test;
  */
 class KillCampaignIT {
 
-  private static final int RUNS = Integer.getInteger("cowbell.rounds", 24);
-  private static final int ON_S3 = Integer.getInteger("cowbell.rounds.s3", Math.max(4, RUNS / 10));
+  private static final int RUNS = Integer.getInteger("cowbell.rounds", 12);
+  private static final int ON_S3 = Integer.getInteger("cowbell.rounds.s3", Math.max(2, RUNS / 20));
   private static final Path MEMORY = Path.of("/dev/shm");
 
   private final Map<String, Integer> deaths = new TreeMap<>();
@@ -68,6 +68,7 @@ class KillCampaignIT {
 
   private void campaign(int runs, Places places) throws Exception {
     long seed = Long.getLong("cowbell.seed", System.nanoTime());
+    System.out.println("-Dcowbell.seed=" + seed);
     for (int run = 0; run < runs; run++) {
       Path folder =
           Files.isWritable(MEMORY)
@@ -103,7 +104,7 @@ class KillCampaignIT {
   private void report(int runs) {
     int all = deaths.values().stream().mapToInt(Integer::intValue).sum();
     System.out.printf("%d runs, %d deaths%n", runs, all);
-    deaths.forEach((death, times) -> System.out.printf("  %6d  %s%n", times, death));
+    deaths.forEach((death, times) -> System.out.printf("| %s | %d |%n", death, times));
   }
 
   private static void delete(Path folder) throws IOException {

@@ -1,5 +1,6 @@
 package dev.cowbell.it.killed;
 
+import dev.cowbell.it.killed.Fate.AtChange;
 import dev.cowbell.it.killed.Fate.AtMoment;
 import dev.cowbell.it.killed.Fate.AtOperation;
 import dev.cowbell.it.killed.Fate.Manner;
@@ -22,6 +23,7 @@ final class Life {
   private final int lateAt;
   private final Effect atDeath;
   private int operations;
+  private int changes;
   private int occurrences;
   private String phase = "BEGUN";
   private Optional<String> death = Optional.empty();
@@ -65,18 +67,30 @@ final class Life {
     }
   }
 
+  /** What an operation of a store does to it. */
+  enum Kind {
+    LOOKS,
+    CHANGES
+  }
+
   /** Counts an operation and tells how it is to end, if not well. */
-  Optional<Manner> operation() throws IOException {
+  Optional<Manner> operation(Kind kind) {
     boolean deliver;
     Optional<Manner> end;
     synchronized (this) {
       requireAlive();
       operations++;
+      changes += kind == Kind.CHANGES ? 1 : 0;
       deliver = operations == lateAt;
       end =
-          fate instanceof AtOperation(int operation, Manner manner) && operations == operation
-              ? Optional.of(manner)
-              : Optional.empty();
+          switch (fate) {
+            case AtOperation(int operation, Manner manner) when operations == operation ->
+                Optional.of(kind == Kind.CHANGES ? manner : Manner.BEFORE);
+            case AtChange(int change, Manner manner)
+                when changes == change && kind == Kind.CHANGES ->
+                Optional.of(manner);
+            default -> Optional.empty();
+          };
     }
     if (deliver) {
       deliver(late);
@@ -102,7 +116,7 @@ final class Life {
   Killed die(String doing, String how) {
     synchronized (this) {
       requireAlive();
-      death = Optional.of("%s %s | %s | %s".formatted(agent, phase, doing, how));
+      death = Optional.of("%s | %s | %s | %s".formatted(agent, phase, doing, how));
     }
     try {
       atDeath.make();
