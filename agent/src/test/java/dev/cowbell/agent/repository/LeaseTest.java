@@ -8,6 +8,7 @@ import dev.cowbell.storage.Precondition;
 import dev.cowbell.storage.PreconditionFailedException;
 import dev.cowbell.storage.directory.DirectoryStore;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -91,11 +92,15 @@ class LeaseTest {
             LeaseTest.class.getClassLoader(),
             new Class<?>[] {ObjectStore.class},
             (_, method, arguments) -> {
-              Object answer = method.invoke(store, arguments);
-              if (method.getName().equals("put")) {
-                throw new OutOfMemoryError();
+              try {
+                Object answer = method.invoke(store, arguments);
+                if (method.getName().equals("put")) {
+                  throw new OutOfMemoryError();
+                }
+                return answer;
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
               }
-              return answer;
             });
   }
 

@@ -73,7 +73,7 @@ final class DyingAgents {
     ObjectStore open(Clock clock) throws IOException;
   }
 
-  private static final VmName VM = new VmName("web");
+  static final VmName VM = new VmName("web");
   private static final DiskName DISK = new DiskName("vda");
   private static final MergeLimits FINE = new MergeLimits(16 << 10, 4 << 10);
   private static final int BACKUP_OPERATIONS = 27;
@@ -123,6 +123,35 @@ final class DyingAgents {
       look(keep);
     }
     finish();
+  }
+
+  /**
+   * Rounds of changes and agents that are processes of their own, each killed after a random time.
+   *
+   * @return how many were killed before they were done
+   */
+  int runProcesses(int rounds, Path repository) throws Exception {
+    int killed = 0;
+    for (int round = 0; round < rounds; round++) {
+      disk.change(1 + random.nextInt(6));
+      killed += KillableAgent.backUp(repository, disk.image(), random) ? 1 : 0;
+      learn();
+      int keep = 1 + random.nextInt(2);
+      killed += KillableAgent.prune(repository, keep, random) ? 1 : 0;
+      look(keep);
+    }
+    finish();
+    return killed;
+  }
+
+  /** What exists now and didn't before is of the disk as it is. */
+  private void learn() throws IOException {
+    try (Repository repository = Repository.adopt(opener.open(clock))) {
+      for (Manifest point : repository.catalogue(VM).points()) {
+        tried.putIfAbsent(point.point(), sha256(disk.content()));
+      }
+    }
+    look(Integer.MAX_VALUE);
   }
 
   private Fate fate(int operations, Enum<?>[] moments) {
@@ -255,6 +284,10 @@ final class DyingAgents {
   }
 
   private BackupSettings backupSettings(Life life) {
+    return backups(clock, life::reached);
+  }
+
+  static BackupSettings backups(Clock clock, Moment.Observer moments) {
     return new BackupSettings(
         clock,
         new PointIds(clock, new Random()),
@@ -262,10 +295,10 @@ final class DyingAgents {
         "test",
         Progress.NONE,
         new Cancellation(),
-        life::reached);
+        moments);
   }
 
-  private static BackupRequest request(Path image) {
+  static BackupRequest request(Path image) {
     return new BackupRequest(
         VM,
         List.of(new BackupRequest.Disk(DISK, image, Optional.empty())),
@@ -279,31 +312,29 @@ final class DyingAgents {
     OptionalInt maxChain =
         chance.nextInt(3) == 0 ? OptionalInt.of(1 + chance.nextInt(2)) : OptionalInt.empty();
     Life life = new Life("prune", fate, late, 1 + chance.nextInt(PRUNE_OPERATIONS / 2), () -> {});
-    PruneRequest request =
-        new PruneRequest(
-            new RetentionPolicy(keep, Map.of(), Optional.empty(), List.of(), 1, ZoneOffset.UTC),
-            maxChain,
-            Duration.ofHours(24));
+    PruneRequest request = keep(keep, maxChain);
     agent(
         life,
         (repository, living) -> {
           try {
             PruneReport report =
-                new Prune(
-                        repository,
-                        new PruneSettings(
-                            clock,
-                            "test",
-                            FINE,
-                            Progress.NONE,
-                            new Cancellation(),
-                            living::reached))
-                    .run(VM, request);
+                new Prune(repository, prunes(clock, living::reached)).run(VM, request);
             assertThat(report.problems()).isEmpty();
           } catch (NotFoundException e) {
             assertThat(committed).isEmpty();
           }
         });
+  }
+
+  static PruneRequest keep(int last, OptionalInt maxChain) {
+    return new PruneRequest(
+        new RetentionPolicy(last, Map.of(), Optional.empty(), List.of(), 1, ZoneOffset.UTC),
+        maxChain,
+        Duration.ofHours(24));
+  }
+
+  static PruneSettings prunes(Clock clock, PruneMoment.Observer moments) {
+    return new PruneSettings(clock, "test", FINE, Progress.NONE, new Cancellation(), moments);
   }
 
   /**

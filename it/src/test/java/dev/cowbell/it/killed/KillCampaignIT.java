@@ -27,6 +27,7 @@ class KillCampaignIT {
 
   private static final int RUNS = Integer.getInteger("cowbell.rounds", 12);
   private static final int ON_S3 = Integer.getInteger("cowbell.rounds.s3", Math.max(2, RUNS / 20));
+  private static final int PROCESSES = Integer.getInteger("cowbell.rounds.processes", 2);
   private static final Path MEMORY = Path.of("/dev/shm");
 
   private final Map<String, Integer> deaths = new TreeMap<>();
@@ -60,6 +61,32 @@ class KillCampaignIT {
     }
   }
 
+  @Test
+  void every_committed_point_survives_a_process_that_is_killed_at_any_time() throws Exception {
+    long seed = Long.getLong("cowbell.seed", System.nanoTime());
+    Path folder = scratchFolder();
+    try {
+      Path repository = Files.createDirectory(folder.resolve("repository"));
+      Random random = new Random(seed);
+      ChangingDisk disk = new ChangingDisk(folder.resolve("vda.qcow2"), random);
+      int killed =
+          new DyingAgents(clock -> DirectoryStore.open(repository, clock), disk, random)
+              .runProcesses(PROCESSES, repository);
+      requireNoUploads(repository);
+      System.out.printf("%d processes, %d killed%n", 2 * PROCESSES, killed);
+    } catch (AssertionError | Exception e) {
+      throw new AssertionError("-Dcowbell.seed=" + seed, e);
+    } finally {
+      delete(folder);
+    }
+  }
+
+  private static Path scratchFolder() throws IOException {
+    return Files.isWritable(MEMORY)
+        ? Files.createTempDirectory(MEMORY, "killed")
+        : Files.createTempDirectory("killed");
+  }
+
   /** Makes the place for a repository. */
   @FunctionalInterface
   private interface Places {
@@ -70,10 +97,7 @@ class KillCampaignIT {
     long seed = Long.getLong("cowbell.seed", System.nanoTime());
     System.out.println("-Dcowbell.seed=" + seed);
     for (int run = 0; run < runs; run++) {
-      Path folder =
-          Files.isWritable(MEMORY)
-              ? Files.createTempDirectory(MEMORY, "killed")
-              : Files.createTempDirectory("killed");
+      Path folder = scratchFolder();
       try {
         Random random = new Random(seed + run);
         ChangingDisk disk = new ChangingDisk(folder.resolve("vda.qcow2"), random);

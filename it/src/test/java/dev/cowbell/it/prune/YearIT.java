@@ -16,6 +16,7 @@ import dev.cowbell.agent.prune.PruneSettings;
 import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.DiskChain;
 import dev.cowbell.agent.repository.DiskName;
+import dev.cowbell.agent.repository.Layout;
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.PointIds;
 import dev.cowbell.agent.repository.Repository;
@@ -26,6 +27,7 @@ import dev.cowbell.agent.retention.RetentionPolicy;
 import dev.cowbell.bitmaps.ExtentSet;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
+import dev.cowbell.it.storage.CephGateway;
 import dev.cowbell.qcow2.Extent;
 import dev.cowbell.qcow2.GuestDisk;
 import dev.cowbell.qcow2.compress.CodecPool;
@@ -37,7 +39,13 @@ import dev.cowbell.qcow2.overlay.OverlayMonitor;
 import dev.cowbell.qcow2.overlay.OverlaySizing;
 import dev.cowbell.qcow2.overlay.OverlaySpec;
 import dev.cowbell.qcow2.overlay.OverlayWriter;
+import dev.cowbell.storage.ObjectInfo;
+import dev.cowbell.storage.ObjectStore;
 import dev.cowbell.storage.directory.DirectoryStore;
+import dev.cowbell.storage.s3.S3Location;
+import dev.cowbell.storage.s3.S3ProxyServer;
+import dev.cowbell.storage.s3.S3Settings;
+import dev.cowbell.storage.s3.S3Store;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -61,12 +69,15 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 
 /**
  * Hourly backups of a small changing disk, each followed by a prune that keeps the last 24, 7 days,
- * 8 weeks, 12 months. {@code -Dcowbell.rounds=8760} is a year.
+ * 8 weeks, 12 months. {@code -Dcowbell.rounds=8760} is a year, {@code -Dcowbell.store=s3proxy} and
+ * {@code rgw} are other places than a directory.
  */
 class YearIT {
 
@@ -104,12 +115,36 @@ class YearIT {
   private final TreeMap<Instant, byte[]> states = new TreeMap<>();
 
   @Test
-  void kept_points_restore_and_cost_what_they_have_to() throws IOException {
+  void kept_points_restore_and_cost_what_they_have_to() throws Exception {
     long seed = Long.getLong("cowbell.seed", System.nanoTime());
-    DirectoryStore store = DirectoryStore.create(scratch.resolve("repository"), clock);
-    Repository.init(store, clock);
-    try (Repository repository = Repository.adopt(store)) {
-      run(repository, new Random(seed));
+    switch (System.getProperty("cowbell.store", "directory")) {
+      case "directory" -> run(DirectoryStore.create(scratch.resolve("repository"), clock), seed);
+      case "s3proxy" -> {
+        try (S3ProxyServer server = new S3ProxyServer()) {
+          S3Location location =
+              S3Location.parse("s3://year/some/where?endpoint=" + server.endpoint());
+          run(s3(location, server.credentials()), seed);
+        }
+      }
+      case "rgw" -> {
+        CephGateway gateway = CephGateway.running();
+        run(s3(gateway.newLocation(), gateway.credentials()), seed);
+      }
+      default -> throw new IllegalArgumentException("directory, s3proxy or rgw");
+    }
+  }
+
+  private ObjectStore s3(S3Location location, AwsCredentialsProvider credentials)
+      throws IOException {
+    return S3Store.create(location, S3Settings.DEFAULT, credentials, clock);
+  }
+
+  private void run(ObjectStore store, long seed) {
+    try {
+      Repository.init(store, clock);
+      try (Repository repository = Repository.adopt(store)) {
+        run(repository, new Random(seed));
+      }
     } catch (AssertionError | RuntimeException | IOException e) {
       throw new AssertionError("-Dcowbell.seed=" + seed, e);
     }
@@ -142,13 +177,17 @@ class YearIT {
     }
     long stored = catalogue.points().stream().mapToLong(Manifest::storedBytes).sum();
     long fresh = freshChain();
+    int longest =
+        catalogue.points().stream()
+            .mapToInt(point -> catalogue.chainLength(point, DISK).orElseThrow())
+            .max()
+            .orElseThrow();
     System.out.printf(
-        "%d hours, %d points: %d bytes stored, %d in a fresh chain%n",
-        HOURS, catalogue.points().size(), stored, fresh);
+        "%d hours, %d points, chains of at most %d: %d bytes stored, %d in a fresh chain%n",
+        HOURS, catalogue.points().size(), longest, stored, fresh);
     assertThat(stored).isLessThanOrEqualTo(fresh * 13 / 10);
-    Path objects = scratch.resolve("repository/vms/web/disks/vda");
-    try (var files = Files.list(objects)) {
-      assertThat(files.count()).isEqualTo(catalogue.points().size());
+    try (Stream<ObjectInfo> objects = repository.store().list(Layout.disks(VM))) {
+      assertThat(objects.count()).isEqualTo(catalogue.points().size());
     }
   }
 
