@@ -87,6 +87,7 @@ final class DyingAgents {
   private final Map<PointId, String> tried = new ConcurrentHashMap<>();
   private final TreeSet<PointId> committed = new TreeSet<>();
   private final Map<String, Integer> deaths = new TreeMap<>();
+  private int keptByTheLate = Integer.MAX_VALUE;
   private Clock clock = Clock.systemUTC();
 
   DyingAgents(Opener opener, ChangingDisk disk, Random random) throws IOException {
@@ -340,7 +341,8 @@ final class DyingAgents {
   /**
    * Reads everything there is.
    *
-   * @param keep how many of the newest points no prune was allowed to take
+   * @param keep how many of the newest points no prune of this round was allowed to take; one of
+   *     an earlier round, whose request arrived only now, may have been allowed more
    */
   private void look(int keep) throws IOException {
     try (Repository repository = Repository.adopt(opener.open(clock))) {
@@ -355,8 +357,10 @@ final class DyingAgents {
       }
       committed.addAll(there);
       List<PointId> newest = new ArrayList<>(committed.descendingSet());
-      assertThat(there).containsAll(newest.subList(0, Math.min(keep, newest.size())));
+      int kept = Math.min(keep, keptByTheLate);
+      assertThat(there).containsAll(newest.subList(0, Math.min(kept, newest.size())));
       committed.retainAll(there);
+      keptByTheLate = late.isEmpty() ? Integer.MAX_VALUE : kept;
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.cowbell.it.killed;
 
+import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.backup.Backup;
 import dev.cowbell.agent.backup.Moment;
 import dev.cowbell.agent.prune.Prune;
@@ -20,7 +21,7 @@ import java.util.concurrent.TimeUnit;
 public final class KillableAgent {
 
   private static final int KILLED = 128 + 9;
-  private static final int LONGEST_BITS = 11;
+  private static final int LONGEST_BITS = 8;
 
   private KillableAgent() {}
 
@@ -54,7 +55,7 @@ public final class KillableAgent {
         throw new AssertionError(said);
       }
       boolean ended =
-          process.waitFor(random.nextInt(2 << random.nextInt(LONGEST_BITS)), TimeUnit.MILLISECONDS);
+          process.waitFor(random.nextInt(32 << random.nextInt(LONGEST_BITS)), TimeUnit.MILLISECONDS);
       process.destroyForcibly();
       int exit = process.waitFor();
       if (exit != 0 && (ended || exit != KILLED)) {
@@ -75,6 +76,8 @@ public final class KillableAgent {
         new Prune(repository, DyingAgents.prunes(clock, PruneMoment.Observer.NONE))
             .run(DyingAgents.VM, DyingAgents.keep(Integer.parseInt(args[2]), OptionalInt.empty()));
       }
+    } catch (NotFoundException e) {
+      // every backup was killed so far, so there is nothing to prune
     }
   }
 }
