@@ -341,8 +341,8 @@ final class DyingAgents {
   /**
    * Reads everything there is.
    *
-   * @param keep how many of the newest points no prune of this round was allowed to take; one of
-   *     an earlier round, whose request arrived only now, may have been allowed more
+   * @param keep how many of the newest points no prune of this round was allowed to take; one of an
+   *     earlier round, whose request arrived only now, may have been allowed more
    */
   private void look(int keep) throws IOException {
     try (Repository repository = Repository.adopt(opener.open(clock))) {

@@ -55,7 +55,8 @@ public final class KillableAgent {
         throw new AssertionError(said);
       }
       boolean ended =
-          process.waitFor(random.nextInt(32 << random.nextInt(LONGEST_BITS)), TimeUnit.MILLISECONDS);
+          process.waitFor(
+              random.nextInt(32 << random.nextInt(LONGEST_BITS)), TimeUnit.MILLISECONDS);
       process.destroyForcibly();
       int exit = process.waitFor();
       if (exit != 0 && (ended || exit != KILLED)) {
