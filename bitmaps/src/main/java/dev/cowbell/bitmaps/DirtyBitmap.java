@@ -7,7 +7,10 @@ import java.nio.ByteBuffer;
  * changed. Stretches that are all clean or all dirty take no memory to speak of: 10 TiB at 64 KiB
  * cost 20 KiB while clean and 20 MiB at the very most.
  *
- * <p>Offsets, lengths and sizes are in bytes. Not safe for use by several threads at once.
+ * <p>Offsets, lengths and sizes are in bytes. Not safe for use by several threads at once, with one
+ * exception: while other threads do nothing but set bits, one after another, {@link #allDirty} may
+ * be asked at any time. It may not know yet of bits that are just being set, and never makes one
+ * up.
  */
 public final class DirtyBitmap {
 

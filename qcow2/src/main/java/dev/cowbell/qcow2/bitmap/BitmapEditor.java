@@ -99,6 +99,12 @@ public final class BitmapEditor implements Closeable {
     return new BitmapEditor(file, head, allocator);
   }
 
+  /** Edits the bitmaps of an image that its writer holds still. */
+  static BitmapEditor of(HostFile file, HeadWriter head, ClusterAllocator allocator)
+      throws IOException {
+    return new BitmapEditor(file, head, allocator);
+  }
+
   /**
    * Opens a file, with QEMU's locks for writing, and starts editing. Closing the editor closes it.
    *
@@ -234,6 +240,24 @@ public final class BitmapEditor implements Closeable {
   /** Marks guest bytes dirty; they must lie inside the disk. */
   public void setDirty(String name, ExtentSet dirty) throws IOException {
     merge(name, DirtyBitmap.of(dirty, diskSize(), usable(name).granularityBits()));
+  }
+
+  /** Ends the use of a bitmap whose bits in the file are still the right ones. */
+  void release(String name) throws IOException {
+    existing(name).release();
+    changed = true;
+  }
+
+  /**
+   * Ends the use of a bitmap.
+   *
+   * @param content its bits, for the disk's present size
+   */
+  void release(String name, DirtyBitmap content) throws IOException {
+    EditedBitmap bitmap = existing(name);
+    bitmap.release();
+    bitmap.replace(content);
+    changed = true;
   }
 
   private EditedBitmap existing(String name) throws IOException {

@@ -12,6 +12,7 @@ final class EditedBitmap {
   private final String name;
   private final int granularityBits;
   private boolean enabled;
+  private boolean inUse;
 
   /** What the directory in force says; nothing for a new bitmap. */
   private @Nullable BitmapEntry stored;
@@ -27,6 +28,7 @@ final class EditedBitmap {
     this.name = stored.name();
     this.granularityBits = stored.granularityBits();
     this.enabled = stored.enabled();
+    this.inUse = stored.inUse();
     this.stored = stored;
   }
 
@@ -56,11 +58,16 @@ final class EditedBitmap {
   }
 
   boolean inUse() {
-    return stored != null && stored.inUse();
+    return inUse;
+  }
+
+  /** Says that what is stored is whole, by the word of the one who had the bitmap in use. */
+  void release() {
+    inUse = false;
   }
 
   BitmapInfo info() {
-    return new BitmapInfo(name, granularityBits, enabled, inUse());
+    return new BitmapInfo(name, granularityBits, enabled, inUse);
   }
 
   Optional<BitmapEntry> stored() {
@@ -86,7 +93,7 @@ final class EditedBitmap {
   /** The entry for the next directory; bits that changed are written to new clusters. */
   BitmapEntry store(BitmapWriter writer) throws IOException {
     if (!changed && stored != null) {
-      return stored.withFlag(BitmapEntry.AUTO, enabled);
+      return stored.withFlag(BitmapEntry.AUTO, enabled).withFlag(BitmapEntry.IN_USE, inUse);
     }
     if (content == null) {
       throw new IllegalStateException("bitmap '" + name + "' has no content");
