@@ -7,7 +7,6 @@ import dev.cowbell.qcow2.crypto.Passphrase;
 import dev.cowbell.qcow2.format.CryptMethod;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Header;
-import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.map.L2Cache;
@@ -49,7 +48,6 @@ final class ChainOpener {
       ImageHead head = readHead(file);
       head.header().checkTables();
       if (writes(depth)) {
-        refuseToWrite(head);
         if (ImageRepair.recoverDirty(file)) {
           head = readHead(file);
         }
@@ -75,15 +73,6 @@ final class ChainOpener {
     return depth == 0
         ? options.access() == OpenOptions.Access.READ_WRITE
         : depth == options.writtenLayer();
-  }
-
-  /** What can't be written to yet without damage. */
-  private static void refuseToWrite(ImageHead head) throws IOException {
-    if (head.header().features().has(Feature.BITMAPS)
-        && head.extension(HeaderExtension.Bitmaps.class).isPresent()) {
-      throw new ReadOnlyImageException(
-          "the image has bitmaps, which would miss what is written; remove them first");
-    }
   }
 
   /** What has been opened so far and has to be closed when the rest fails. */

@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2;
 
 import dev.cowbell.bitmaps.ExtentSet;
+import dev.cowbell.qcow2.bitmap.BitmapRecorder;
 import dev.cowbell.qcow2.compress.ClusterPacker;
 import dev.cowbell.qcow2.compress.CompressedClusters;
 import dev.cowbell.qcow2.format.Geometry;
@@ -20,7 +21,6 @@ import dev.cowbell.qcow2.snapshot.SnapshotEditor;
 import dev.cowbell.qcow2.snapshot.SnapshotTable;
 import dev.cowbell.qcow2.write.BarrierMode;
 import dev.cowbell.qcow2.write.ImageWriter;
-import dev.cowbell.qcow2.write.WriteObserver;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -33,7 +33,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A qcow2 image with its backing chain: the active state, and through {@link #openSnapshot} each
  * internal snapshot. Opened with {@link OpenOptions.Access#READ_WRITE} its active state can be
- * written to; otherwise every change throws a {@link ReadOnlyImageException}.
+ * written to; otherwise every change throws a {@link ReadOnlyImageException}. Enabled persistent
+ * bitmaps record what is written; they are marked in use in the file until the image is closed.
  *
  * <p>All methods allow concurrent calls; none may run while the image is being closed. What {@link
  * #clusters()} and its kin hand out must not be used while the image is written to.
@@ -47,6 +48,7 @@ public final class Qcow2Image implements WritableDisk {
   private final L2Cache cache;
   private final CompressedClusters compressed;
   private final @Nullable ImageWriter writer;
+  private final @Nullable BitmapRecorder recorder;
 
   // Replaced under the writer's exclusive lock.
   private volatile ImageHead head;
@@ -86,6 +88,7 @@ public final class Qcow2Image implements WritableDisk {
     this.compressed =
         new CompressedClusters(file, header.compressionType(), header.geometry().clusterSize());
     this.active = layer(header.diskSize(), clusters);
+    this.recorder = writing == null ? null : writing.recorder();
     this.writer =
         writing == null
             ? null
@@ -93,7 +96,10 @@ public final class Qcow2Image implements WritableDisk {
   }
 
   private record Writing(
-      ImageWriter.Parts parts, ClusterAllocator allocator, TableChanges changes) {}
+      ImageWriter.Parts parts,
+      ClusterAllocator allocator,
+      TableChanges changes,
+      BitmapRecorder recorder) {}
 
   /** Opens for reading and writing; takes over what it is given once this has succeeded. */
   static Qcow2Image writable(
@@ -105,7 +111,7 @@ public final class Qcow2Image implements WritableDisk {
       throws IOException {
     HeadWriter head = HeadWriter.open(file);
     ClusterAllocator allocator = ClusterAllocator.open(file, head);
-    head.clearUnknownAutoclear();
+    BitmapRecorder recorder = BitmapRecorder.load(file, head.head());
     TableChanges changes = TableChanges.read(file, head.head().header(), cache);
     ImageWriter.Parts parts =
         new ImageWriter.Parts(
@@ -116,15 +122,19 @@ public final class Qcow2Image implements WritableDisk {
             backing != null,
             backing == null ? 0 : backing.size(),
             barriers,
-            WriteObserver.NONE);
-    return new Qcow2Image(
-        file,
-        head.head(),
-        data,
-        backing,
-        cache,
-        ClusterMap.ofChanges(changes),
-        new Writing(parts, allocator, changes));
+            recorder);
+    Qcow2Image image =
+        new Qcow2Image(
+            file,
+            head.head(),
+            data,
+            backing,
+            cache,
+            ClusterMap.ofChanges(changes),
+            new Writing(parts, allocator, changes, recorder));
+    recorder.begin(head);
+    image.head = head.head();
+    return image;
   }
 
   private ImageWriter.State state(ClusterAllocator allocator, TableChanges changes) {
@@ -212,6 +222,9 @@ public final class Qcow2Image implements WritableDisk {
   private ImageWriter.State reload(HeadWriter headWriter) throws IOException {
     cache.forget(file);
     Header header = headWriter.head().header();
+    if (recorder != null && header.diskSize() != size()) {
+      recorder.resized(header.diskSize());
+    }
     TableChanges changes = TableChanges.read(file, header, cache);
     head = headWriter.head();
     snapshots = SnapshotTable.read(file, header);

@@ -47,6 +47,11 @@ public record Console(
         new Cancellation());
   }
 
+  /** Says what went wrong while a command goes on, in one line on {@code err}. */
+  public void complain(String command, String complaint) {
+    err.println(command + ": " + OneLine.of(complaint));
+  }
+
   /** Says something that deserves a look, in one line on {@code err}. */
   public void warn(String warning) {
     err.println("warning: " + OneLine.of(warning));

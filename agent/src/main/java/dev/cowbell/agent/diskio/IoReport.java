@@ -32,21 +32,38 @@ final class IoReport {
     long whole = (long) seconds;
     int hundredths = (int) ((seconds - whole) * 100);
     String clock =
-        format("%d:%02d:%02d.%02d", whole / 3600, whole % 3600 / 60, whole % 60, hundredths);
+        String.format(
+            Locale.ROOT,
+            "%d:%02d:%02d.%02d",
+            whole / 3600,
+            whole % 3600 / 60,
+            whole % 60,
+            hundredths);
     if (machine) {
-      line(format("%d,1,%s,%.3f,%.3f", length, clock, length / seconds, 1 / seconds));
+      line(
+          String.format(
+              Locale.ROOT, "%d,1,%s,%.3f,%.3f", length, clock, length / seconds, 1 / seconds));
       return;
     }
-    String time = whole == 0 ? format("%02d.%02d sec", whole, hundredths) : clock;
-    line(format("%s %d/%d bytes at offset %d", verb, length, length, at));
+    String time =
+        whole == 0 ? String.format(Locale.ROOT, "%02d.%02d sec", whole, hundredths) : clock;
+    line(String.format(Locale.ROOT, "%s %d/%d bytes at offset %d", verb, length, length, at));
     line(
-        format(
+        String.format(
+            Locale.ROOT,
             "%s, 1 ops; %s (%s/sec and %.4f ops/sec)",
-            size(length), time, size(length / seconds), 1 / seconds));
+            size(length),
+            time,
+            size(length / seconds),
+            1 / seconds));
+  }
+
+  static String size(long bytes) {
+    return size((double) bytes);
   }
 
   /** A number of bytes with three decimals, unless these are zeroes, and a unit. */
-  static String size(double bytes) {
+  private static String size(double bytes) {
     double value = bytes;
     int unit = -1;
     while (value >= 1024 && unit < UNITS.length() - 1) {
@@ -54,7 +71,7 @@ final class IoReport {
       unit++;
     }
     // Bytes are printed with six decimals and cut off at ".000" as well.
-    String number = format(unit < 0 ? "%.6f" : "%.3f", value);
+    String number = String.format(Locale.ROOT, unit < 0 ? "%.6f" : "%.3f", value);
     int zeroes = number.indexOf(".000");
     return (zeroes < 0 ? number : number.substring(0, zeroes))
         + (unit < 0 ? " bytes" : " " + UNITS.charAt(unit) + "iB");
@@ -63,18 +80,14 @@ final class IoReport {
   /** Prints bytes in hex and, where they are letters or digits, as text. */
   void dump(ByteBuffer bytes, long at) {
     for (int row = 0; row < bytes.limit(); row += DUMP_WIDTH) {
-      StringBuilder line = new StringBuilder(format("%08x:  ", at + row));
+      StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "%08x:  ", at + row));
       StringBuilder text = new StringBuilder();
       for (int i = row; i < Math.min(row + DUMP_WIDTH, bytes.limit()); i++) {
         int octet = bytes.get(i) & 0xFF;
-        line.append(format("%02x ", octet));
+        line.append(String.format(Locale.ROOT, "%02x ", octet));
         text.append(octet < 128 && Character.isLetterOrDigit(octet) ? (char) octet : '.');
       }
       line(line.append(' ').append(text).toString());
     }
-  }
-
-  static String format(String format, Object... values) {
-    return String.format(Locale.ROOT, format, values);
   }
 }

@@ -31,11 +31,11 @@ sealed interface RequestPattern {
       try {
         long size = Files.size(file);
         if (size == 0) {
-          throw IoCommandException.of(name + ": file is empty");
+          throw IoCommandException.onError(name + ": file is empty");
         }
         return new Content(file, size);
       } catch (IOException e) {
-        throw IoCommandException.of(name + ": " + SystemError.of(e));
+        throw IoCommandException.onError(name + ": " + SystemError.of(e));
       }
     }
 

@@ -108,9 +108,6 @@ final class WriteCommands {
     if (arguments.has('u') && !zero) {
       throw IoCommandException.of("-u requires -z to be specified");
     }
-    if (zero && octet.isPresent()) {
-      throw IoCommandException.of("-z and -P cannot be specified at the same time");
-    }
     long at = IoNumbers.bytes(arguments.operands().getFirst());
     long length = IoShell.totalLength(arguments);
     WritableDisk disk = writable();

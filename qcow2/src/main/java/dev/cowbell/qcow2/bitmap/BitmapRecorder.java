@@ -13,20 +13,23 @@ import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.refcount.ClusterAllocator;
 import dev.cowbell.qcow2.refcount.HeadWriter;
+import dev.cowbell.qcow2.write.WriteObserver;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Makes an image's enabled bitmaps record what is written while the image is open (specification:
- * "Dirty tracking bitmaps", auto and in_use flags). From {@link #open} on every bitmap is marked in
- * use in the file, so that nobody trusts it if {@link #save} is never reached.
+ * "Dirty tracking bitmaps", auto and in_use flags). From {@link #begin} on every bitmap is marked
+ * in use in the file, so that nobody trusts it if {@link #beforeClose} is never reached.
  *
- * <p>Bitmaps that were in use before stay so, for good. {@link #record} may be called by several
- * threads at once; all other calls need the image to stand still.
+ * <p>Bitmaps that were in use before stay so, for good. {@link #beforeChange} may be called by
+ * several threads at once; all other calls need the image to stand still.
  */
-public final class BitmapRecorder {
+public final class BitmapRecorder implements WriteObserver {
 
   /** The bits that are held in memory at the most, of all enabled bitmaps: 2 GiB. */
   private static final long MAX_GRANULES = 1L << 34;
@@ -57,22 +60,18 @@ public final class BitmapRecorder {
   }
 
   /**
-   * Takes an image's bitmaps into use; durable when this returns. Clears what a program that does
-   * not know it must clear: unknown autoclear bits, and bitmaps whose autoclear bit is off.
+   * Reads an image's bitmaps and changes nothing yet.
    *
-   * @param file open for writing, with no change made yet
    * @throws CorruptImageException if the directory, or an enabled bitmap, can't be read
    */
-  public static BitmapRecorder open(HostFile file, HeadWriter head) throws IOException {
-    head.clearUnknownAutoclear();
-    ImageHead now = head.head();
-    BitmapReader reader = new BitmapReader(file, now.header());
-    Optional<BitmapsExtension> extension = reader.extension(now);
+  public static BitmapRecorder load(HostFile file, ImageHead head) throws IOException {
+    BitmapReader reader = new BitmapReader(file, head.header());
+    Optional<BitmapsExtension> extension = reader.extension(head);
     List<TrackedBitmap> bitmaps = new ArrayList<>();
     Optional<String> inconsistent = Optional.empty();
     if (extension.isPresent()) {
       BitmapDirectory directory = reader.directory(extension.get());
-      checkMemory(file, directory, now.header().diskSize());
+      checkMemory(file, directory, head.header().diskSize());
       for (BitmapEntry entry : directory.entries()) {
         if (entry.inUse()) {
           inconsistent = Optional.of(entry.name());
@@ -80,12 +79,26 @@ public final class BitmapRecorder {
           bitmaps.add(TrackedBitmap.of(entry, reader));
         }
       }
-      markInUse(file, extension.get(), directory);
+    }
+    return new BitmapRecorder(file, reader, head.header().clusterBits(), bitmaps, inconsistent);
+  }
+
+  /**
+   * Takes the bitmaps into use; durable when this returns. The last step of opening an image for
+   * writing, since bitmaps that are in use are lost unless {@link #beforeClose} is reached. Clears
+   * what a program that writes must clear: unknown autoclear bits, and bitmaps whose autoclear bit
+   * is off.
+   */
+  public void begin(HeadWriter head) throws IOException {
+    head.clearUnknownAutoclear();
+    ImageHead now = head.head();
+    Optional<BitmapsExtension> extension = reader.extension(now);
+    if (extension.isPresent()) {
+      markInUse(extension.get());
     } else if (now.header().version() >= 3
         && now.extension(HeaderExtension.Bitmaps.class).isPresent()) {
       head.dropBitmaps();
     }
-    return new BitmapRecorder(file, reader, now.header().clusterBits(), bitmaps, inconsistent);
   }
 
   private static void checkMemory(HostFile file, BitmapDirectory directory, long diskSize)
@@ -106,8 +119,8 @@ public final class BitmapRecorder {
    * been written to the disk yet, so a bitmap without one is still right. QEMU clears the bit in
    * between, and a crash there loses all bitmaps.
    */
-  private static void markInUse(
-      HostFile file, BitmapsExtension extension, BitmapDirectory directory) throws IOException {
+  private void markInUse(BitmapsExtension extension) throws IOException {
+    BitmapDirectory directory = reader.directory(extension);
     BitmapDirectory marked =
         new BitmapDirectory(
             directory.entries().stream()
@@ -119,18 +132,18 @@ public final class BitmapRecorder {
     }
   }
 
-  /** Whether any bitmap records; if not, {@link #record} does nothing. */
+  /** Whether any bitmap records; if not, {@link #beforeChange} does nothing. */
   public boolean isRecording() {
     return recording.length > 0;
   }
 
   /**
-   * Notes a range that is about to be written, zeroed or discarded. To be called before the change
-   * can be seen; a range noted in vain does no harm.
+   * Notes a range that is about to be written, zeroed or discarded; one noted in vain does no harm.
    *
    * @throws IndexOutOfBoundsException if the range is not inside the disk
    */
-  public void record(long at, long length) {
+  @Override
+  public void beforeChange(long at, long length) {
     for (TrackedBitmap bitmap : recording) {
       bitmap.record(at, length);
     }
@@ -141,7 +154,7 @@ public final class BitmapRecorder {
    *
    * @throws BitmapRefusedException if one can't: it is inconsistent, or would have too many bits
    */
-  public void prepareResize(long newSize) throws IOException {
+  public void checkResize(long newSize) throws BitmapRefusedException {
     if (inconsistent.isPresent()) {
       throw new BitmapRefusedException(
           "%s: bitmap '%s' was not saved after its last use and can't follow a resize; remove it first"
@@ -155,35 +168,37 @@ public final class BitmapRecorder {
         throw new BitmapRefusedException(
             "%s: bitmap '%s': %s".formatted(file.name(), bitmap.name(), e.getMessage()), e);
       }
-      bitmap.load(reader);
     }
   }
 
   /**
-   * Follows a resize that {@link #prepareResize} let pass, as QEMU does: what is new is clean, and
+   * Follows a resize that {@link #checkResize} let pass, as QEMU does: what is new is clean, and
    * what was cut off is forgotten.
    */
-  public void resized(long newSize) {
+  public void resized(long newSize) throws IOException {
     for (TrackedBitmap bitmap : bitmaps) {
+      bitmap.load(reader);
       bitmap.resize(newSize);
     }
   }
 
   /**
-   * Stores the bitmaps and ends their use; durable when this returns. The last step of closing an
-   * image: everything else is written and flushed, and nothing changes any more. If it fails the
-   * bitmaps stay in use.
-   *
-   * @param head of the image as it is now, of the disk's present size
-   * @param allocator with nothing allocated or freed that is not committed
+   * Stores the bitmaps and ends their use; durable when this returns. If it fails the bitmaps stay
+   * in use. One that was removed meanwhile is gone.
    */
-  public void save(HeadWriter head, ClusterAllocator allocator) throws IOException {
+  @Override
+  public void beforeClose(HostFile to, HeadWriter head, ClusterAllocator allocator)
+      throws IOException {
     if (bitmaps.isEmpty()) {
       return;
     }
-    try (BitmapEditor editor = BitmapEditor.of(file, head, allocator)) {
+    try (BitmapEditor editor = BitmapEditor.of(to, head, allocator)) {
+      Set<String> present =
+          editor.list().stream().map(BitmapInfo::name).collect(Collectors.toSet());
       for (TrackedBitmap bitmap : bitmaps) {
-        bitmap.release(editor);
+        if (present.contains(bitmap.name())) {
+          bitmap.release(editor);
+        }
       }
       editor.commit();
     }

@@ -35,9 +35,9 @@ class BitmapRecorderTest {
       throws Exception {
     CrashingHostFile file = image(16);
     BitmapRecorder recorder = open(file);
-    recorder.record(100_000, 1);
-    recorder.record(200_000, 70_000);
-    recorder.record(300_000, 0);
+    recorder.beforeChange(100_000, 1);
+    recorder.beforeChange(200_000, 70_000);
+    recorder.beforeChange(300_000, 0);
     save(recorder, file);
 
     PersistentBitmaps bitmaps = read(file.content());
@@ -71,7 +71,7 @@ class BitmapRecorderTest {
     int before = file.flushes();
     BitmapRecorder recorder = open(file);
     assertThat(file.flushes() - before).isEqualTo(1);
-    recorder.record(0, DISK);
+    recorder.beforeChange(0, DISK);
     save(recorder, file);
     assertThat(file.flushes() - before).isEqualTo(4);
   }
@@ -80,12 +80,12 @@ class BitmapRecorderTest {
   void a_bitmap_that_was_in_use_stays_so_and_forbids_a_resize() throws Exception {
     CrashingHostFile file = image(16);
     BitmapRecorder forgotten = open(file);
-    forgotten.record(0, DISK);
+    forgotten.beforeChange(0, DISK);
 
     BitmapRecorder recorder = open(file);
     assertThat(recorder.isRecording()).isFalse();
-    recorder.record(0, DISK);
-    assertThatThrownBy(() -> recorder.prepareResize(2 * DISK))
+    recorder.beforeChange(0, DISK);
+    assertThatThrownBy(() -> recorder.checkResize(2 * DISK))
         .isInstanceOf(BitmapRefusedException.class)
         .hasMessageContaining("can't follow a resize");
     save(recorder, file);
@@ -96,10 +96,10 @@ class BitmapRecorderTest {
   void a_resize_forgets_what_is_cut_off_and_adds_clean_granules() throws Exception {
     CrashingHostFile file = image(16);
     BitmapRecorder recorder = open(file);
-    recorder.record(DISK - 1, 1);
-    recorder.record(DISK / 2 - 1, 1);
+    recorder.beforeChange(DISK - 1, 1);
+    recorder.beforeChange(DISK / 2 - 1, 1);
     for (long size : new long[] {DISK / 2, DISK}) {
-      recorder.prepareResize(size);
+      recorder.checkResize(size);
       recorder.resized(size);
     }
     save(recorder, file);
@@ -128,14 +128,14 @@ class BitmapRecorderTest {
   void a_full_disk_while_saving_leaves_the_bitmaps_in_use() throws Exception {
     CrashingHostFile file = image(12);
     BitmapRecorder recorder = open(file);
-    recorder.record(0, DISK / 3);
+    recorder.beforeChange(0, DISK / 3);
     file.failAfter(1);
     assertThatThrownBy(() -> save(recorder, file)).isInstanceOf(IOException.class);
     assertThat(read(file.content()).list()).hasSize(3).allMatch(BitmapInfo::inUse);
     assertThat(RefcountAudit.of(file.content()).corruptions()).isZero();
   }
 
-  /** The guest's data is a mark at the end of an L2 table that the disk does not reach. */
+  /** The guest's data is a mark behind the L1 table, in its cluster. */
   @ParameterizedTest
   @ValueSource(ints = {12, 16})
   void no_crash_leaves_a_bitmap_that_is_trusted_and_misses_a_write(int clusterBits, Random random)
@@ -144,11 +144,11 @@ class BitmapRecorderTest {
     ExtentSet before = read(file.content()).load("fine").toExtents();
     BitmapRecorder recorder = open(file);
     ExtentSet.Builder written = ExtentSet.builder();
-    int mark = 5 << clusterBits;
+    int mark = 4 << clusterBits;
     for (int i = 0; i < 4; i++) {
       long at = random.nextLong(DISK);
       long length = random.nextLong(DISK - at);
-      recorder.record(at, length);
+      recorder.beforeChange(at, length);
       written.add(at, length);
       file.write(
           mark - 8,
@@ -186,7 +186,7 @@ class BitmapRecorderTest {
           Thread.ofPlatform()
               .start(() -> {
                 for (long at = first * 1024L; at < DISK; at += 4096) {
-                  recorder.record(at, 512);
+                  recorder.beforeChange(at, 512);
                 }
               }));
     }
@@ -210,12 +210,15 @@ class BitmapRecorderTest {
   }
 
   private static BitmapRecorder open(CrashingHostFile file) throws IOException {
-    return BitmapRecorder.open(file, HeadWriter.open(file));
+    HeadWriter head = HeadWriter.open(file);
+    BitmapRecorder recorder = BitmapRecorder.load(file, head.head());
+    recorder.begin(head);
+    return recorder;
   }
 
   private static void save(BitmapRecorder recorder, CrashingHostFile file) throws IOException {
     HeadWriter head = HeadWriter.open(file);
-    recorder.save(head, ClusterAllocator.open(file, head));
+    recorder.beforeClose(file, head, ClusterAllocator.open(file, head));
   }
 
   private static ImageHead head(byte[] image) throws IOException {

@@ -46,6 +46,11 @@ final class InfoText {
       qcow2.backingFormat().ifPresent(format -> line("backing file format", format));
     }
     SnapshotText.print(out, zone, qcow2.snapshots());
+    specifics(facts, qcow2);
+  }
+
+  /** What the format has of its own. */
+  void specifics(ImageFacts facts, ImageFacts.Qcow2 qcow2) {
     out.println("Format specific information:");
     Header header = qcow2.header();
     indented("compat", qcow2.compat());
