@@ -11,17 +11,17 @@ import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.PointId;
 import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.repository.StoreUrl;
-import dev.cowbell.agent.repository.TrackingRecord;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.agent.restore.PointChoice;
 import dev.cowbell.agent.restore.Restore;
 import dev.cowbell.agent.restore.RestoreRequest;
 import dev.cowbell.agent.source.ImageFormat;
-import dev.cowbell.agent.source.TrackingBitmap;
 import dev.cowbell.agent.verify.Verify;
 import dev.cowbell.agent.verify.VerifyReport;
 import dev.cowbell.agent.verify.VerifyRequest;
-import dev.cowbell.qcow2.bitmap.BitmapEditor;
+import dev.cowbell.bitmaps.Run;
+import dev.cowbell.qcow2.OpenOptions;
+import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.build.CopyListener;
 import dev.cowbell.qcow2.build.DiskCopy;
 import dev.cowbell.qcow2.build.NewImageOptions;
@@ -76,7 +76,7 @@ public final class Demo {
     StoreUrl url = new StoreUrl.Directory(folder.resolve("repository"));
     SampleDisk before = new SampleDisk(0);
     SampleDisk after = new SampleDisk(1);
-    makeImage(image, before, Optional.empty());
+    makeImage(image, before);
     teller.tell(
         "1. Made a disk image, %s: %s for the guest, %s of it in use."
             .formatted(image.getFileName(), mib(before.size()), mib(usedBytes(before))));
@@ -86,7 +86,7 @@ public final class Demo {
     try (Repository repository =
         Repository.adopt(url.open(StoreUrl.Missing.REFUSE, settings.clock()))) {
       Manifest full = backUp(repository, image, "2. Backed it up in full");
-      change(image, after, full);
+      change(image, after);
       Manifest increment = backUp(repository, image, "4. Backed it up again, incrementally");
       require(
           increment.disk(DISK).orElseThrow().parent().equals(Optional.of(full.point())),
@@ -97,35 +97,29 @@ public final class Demo {
     }
   }
 
-  private static void makeImage(Path image, SampleDisk content, Optional<Manifest> since)
-      throws IOException {
+  private static void makeImage(Path image, SampleDisk content) throws IOException {
     try (PendingFile pending = PendingFile.of(image)) {
       DiskCopy.of(
               content,
               new NewQcow2Image(pending.file(), content.size(), NewImageOptions.DEFAULT),
               CopyListener.NONE)
           .run();
-      if (since.isPresent()) {
-        TrackingRecord tracking = since.get().disk(DISK).orElseThrow().tracking().orElseThrow();
-        try (BitmapEditor editor = BitmapEditor.open(pending.file())) {
-          TrackingBitmap.add(editor, tracking);
-          editor.setDirty(tracking.bitmap(), SampleDisk.changed());
-          editor.commit();
-        }
-      }
       pending.publish(PendingFile.Existing.REPLACE, false);
     }
   }
 
-  /**
-   * Leaves the image as QEMU leaves one after its guest wrote: other content, and a bitmap that
-   * marks where.
-   */
-  private void change(Path image, SampleDisk after, Manifest since) throws IOException {
-    makeImage(image, after, Optional.of(since));
+  /** Writes to the image as a VM would; its tracking bitmap records where. */
+  private void change(Path image, SampleDisk after) throws IOException {
+    OpenOptions writing = OpenOptions.strict().withAccess(OpenOptions.Access.READ_WRITE);
+    try (Qcow2Image disk = Qcow2Image.open(image, writing)) {
+      for (Run run : SampleDisk.changed()) {
+        ByteBuffer bytes = ByteBuffer.allocate((int) run.length());
+        after.read(run.offset(), bytes);
+        disk.write(run.offset(), bytes.flip());
+      }
+    }
     teller.tell(
-        ("3. Changed %s of the disk, at %d places. (Under a VM, QEMU does this and keeps the bitmap;"
-                + " here Cowbell wrote the changed image and its bitmap in QEMU's stead.)")
+        "3. Changed %s of the disk in place, at %d places; the image's tracking bitmap recorded which."
             .formatted(mib(SampleDisk.changed().totalLength()), SampleDisk.changed().runCount()));
   }
 

@@ -107,7 +107,8 @@ public final class NewQcow2Image implements CopyTarget {
       SerializedBitmap.checkStorable(diskSize, bitmap.granularityBits(), geometry.clusterBits());
     }
     refcounts = new SequentialRefcounts(file, geometry);
-    l2 = new L2Tables(file, geometry, refcounts, (int) entries);
+    // a disk of no bytes has an L1 entry too: QEMU takes the cluster of an empty table for leaked
+    l2 = new L2Tables(file, geometry, refcounts, (int) Math.max(1, entries));
     refcounts.allocate(1); // the header's
     encryption = luks.isEmpty() ? Optional.empty() : Optional.of(writeLuks(luks.get()));
     if (dataFile.isPresent()) {

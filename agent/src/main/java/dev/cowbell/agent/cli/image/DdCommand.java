@@ -13,6 +13,7 @@ import dev.cowbell.qcow2.build.NewImageOptions;
 import dev.cowbell.qcow2.build.NewQcow2Image;
 import dev.cowbell.qcow2.build.NewRawImage;
 import dev.cowbell.qcow2.build.PendingFile;
+import dev.cowbell.qcow2.build.Preallocation;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -116,7 +117,7 @@ final class DdCommand extends CowbellCommand {
       CopyTarget made =
           qcow2
               ? new NewQcow2Image(file.file(), disk.size(), NewImageOptions.DEFAULT)
-              : new NewRawImage(file.file(), disk.size(), SPARSE, true);
+              : new NewRawImage(file.file(), disk.size(), SPARSE, NewRawImage.Before.NOTHING, Preallocation.OFF);
       DiskCopy.of(disk, made, _ -> cancellation().check()).run();
       file.publish(PendingFile.Existing.REPLACE, false);
     }
