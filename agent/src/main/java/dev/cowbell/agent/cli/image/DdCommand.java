@@ -117,7 +117,8 @@ final class DdCommand extends CowbellCommand {
       CopyTarget made =
           qcow2
               ? new NewQcow2Image(file.file(), disk.size(), NewImageOptions.DEFAULT)
-              : new NewRawImage(file.file(), disk.size(), SPARSE, NewRawImage.Before.NOTHING, Preallocation.OFF);
+              : new NewRawImage(
+                  file.file(), disk.size(), SPARSE, NewRawImage.Before.NOTHING, Preallocation.OFF);
       DiskCopy.of(disk, made, _ -> cancellation().check()).run();
       file.publish(PendingFile.Existing.REPLACE, false);
     }
