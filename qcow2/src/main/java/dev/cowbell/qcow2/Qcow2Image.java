@@ -488,6 +488,7 @@ public final class Qcow2Image implements WritableDisk {
    * @param newSize in bytes, a multiple of 512
    * @throws IllegalArgumentException if the disk would shrink and that was not allowed
    * @throws UnsupportedFeatureException if the format does not allow it
+   * @throws BitmapRefusedException if a bitmap can't follow; the image is as before
    */
   public void resize(long newSize, Shrinking shrinking) throws IOException {
     if (newSize < 0 || newSize % 512 != 0) {
@@ -498,7 +499,12 @@ public final class Qcow2Image implements WritableDisk {
           "the disk would shrink from %d to %d bytes, which was not allowed"
               .formatted(size(), newSize));
     }
-    change(writer -> writer.resize(newSize, this::reload));
+    change(writer -> {
+      if (recorder != null) {
+        recorder.checkResize(newSize);
+      }
+      writer.resize(newSize, this::reload);
+    });
   }
 
   @FunctionalInterface
