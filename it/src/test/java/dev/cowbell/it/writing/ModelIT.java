@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
  * {@code -Dcowbell.seed=S} plays again what failed.
  */
 final class ModelIT {
-  private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 24);
+  private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 14);
   private static final int STOPS = 4;
   private static final int OPERATIONS = 300;
   private static final long SEED = Long.getLong("cowbell.seed", System.nanoTime());

@@ -70,18 +70,23 @@ public final class LayerCommit {
   private void run(Path path, int depth, Afterwards afterwards) throws IOException {
     OpenOptions writing = options.withAccess(Access.READ_WRITE).withWrittenLayer(depth);
     try (Qcow2Image image = Qcow2Image.open(path, writing)) {
-      WritableDisk base = (WritableDisk) BaseLayer.at(image, depth);
-      listener.begin(image.size());
-      long before = base.size();
-      if (before < image.size()) {
-        grow(base, image.size());
-      }
-      copy(image, depth, base, before);
-      base.flush();
-      if (afterwards == Afterwards.EMPTY) {
-        image.empty();
-        image.edit(SpareSpace::giveBack);
-      }
+      run(image, depth, afterwards);
+    }
+  }
+
+  /** Commits an image that was opened for this. */
+  void run(Qcow2Image image, int depth, Afterwards afterwards) throws IOException {
+    WritableDisk base = (WritableDisk) BaseLayer.at(image, depth);
+    listener.begin(image.size());
+    long before = base.size();
+    if (before < image.size()) {
+      grow(base, image.size());
+    }
+    copy(image, depth, base, before);
+    base.flush();
+    if (afterwards == Afterwards.EMPTY) {
+      image.empty();
+      image.edit(SpareSpace::giveBack);
     }
   }
 

@@ -73,39 +73,41 @@ public final class LayerRebase {
    * refers to the new one.
    */
   public void safely(Path path, Optional<NewBacking> wanted) throws IOException {
+    ReferenceOpener references = options.references();
+    ReferenceOpener guarded =
+        reference -> {
+          refuseLoop(path, reference.path());
+          return references.open(reference);
+        };
     try (Qcow2Image image = Qcow2Image.open(path, options.withAccess(Access.READ_WRITE))) {
-      try {
-        NewBacking.head(image.head(), wanted);
-      } catch (ImageException e) {
-        throw e.in(image.file().name());
-      }
-      listener.begin(image.size());
-      try (MappedDisk below = open(path, image, wanted)) {
-        new Difference(image, below).copy();
-      }
-      image.flush();
-      image.edit((file, head, allocator) -> {
-        head.replace(NewBacking.head(head.head(), wanted));
-        return file;
-      });
+      run(image, wanted, options.withAccess(Access.READ_ONLY).withReferences(guarded));
     }
   }
 
-  private @Nullable MappedDisk open(Path path, Qcow2Image image, Optional<NewBacking> wanted)
-      throws IOException {
-    if (wanted.isEmpty()) {
-      return null;
+  /** Rebases an image that was opened for this. */
+  void run(Qcow2Image image, Optional<NewBacking> wanted, OpenOptions reading) throws IOException {
+    try {
+      NewBacking.head(image.head(), wanted);
+    } catch (ImageException e) {
+      throw e.in(image.file().name());
     }
-    ReferenceOpener references = options.references();
-    OpenOptions reading =
-        options
-            .withAccess(Access.READ_ONLY)
-            .withReferences(reference -> {
-              refuseLoop(path, reference.path());
-              return references.open(reference);
-            });
-    return Qcow2Image.openBackingFile(
-        image.file(), wanted.get().name(), wanted.get().format(), reading);
+    listener.begin(image.size());
+    try (MappedDisk below = open(image, wanted, reading)) {
+      new Difference(image, below).copy();
+    }
+    image.flush();
+    image.edit((file, head, allocator) -> {
+      head.replace(NewBacking.head(head.head(), wanted));
+      return file;
+    });
+  }
+
+  private static @Nullable MappedDisk open(
+      Qcow2Image image, Optional<NewBacking> wanted, OpenOptions reading) throws IOException {
+    return wanted.isEmpty()
+        ? null
+        : Qcow2Image.openBackingFile(
+            image.file(), wanted.get().name(), wanted.get().format(), reading);
   }
 
   /** Said before the image's own lock is found on it. */

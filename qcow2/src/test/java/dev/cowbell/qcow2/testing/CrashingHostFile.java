@@ -86,6 +86,11 @@ public final class CrashingHostFile implements HostFile {
     return log.size();
   }
 
+  /** Whether a crash now would lose nothing. */
+  public synchronized boolean isFlushed() {
+    return log.isEmpty() || log.getLast() instanceof Flush;
+  }
+
   /** Lets so many more writes and flushes succeed; those behind fail without effect. */
   public synchronized void failAfter(int changes) {
     failAfter = changes;
