@@ -9,6 +9,7 @@ import dev.cowbell.it.qemu.Shell;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Disks that get another size, beside twins that qemu-img gives the same. */
 final class ResizeIT {
   private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 6);
+
+  /** QEMU does not let a version 2 image grow over a longer backing file. */
+  private static final String NO_ZEROES_IN_VERSION_2 = "Failed to zero out new clusters";
+
   private static final long SEED = Long.getLong("cowbell.seed", System.nanoTime());
 
   @TempDir private Path dir;
@@ -30,19 +35,29 @@ final class ResizeIT {
       Random random = new Random(SEED + round);
       RandomChain chain =
           RandomChain.make(Files.createDirectories(dir.resolve("r" + round)), random);
+      String what = "seed %d, %s".formatted(SEED + round, chain);
       for (int step = 0; step < 3; step++) {
-        String name = random.nextInt(3) == 0 ? "base" : "top";
-        long size = (500 + random.nextInt(9000)) * 512L;
-        Cowbell.of("image", "resize", "-f", chain.format(name), "--shrink", chain.ours(name), size);
-        QemuImg.of("resize", "-q", "-f", chain.format(name), "--shrink", chain.qemus(name), size);
-        chain.assertSound(name);
+        resize(chain, random.nextInt(3) == 0 ? "base" : "top", random, what);
       }
-      // QEMU shows what was behind the old end inside a cluster, so contents need not be the same.
-      for (String name : new String[] {"base", "top"}) {
-        assertThat(QemuImg.info(chain.ours(name)).get("virtual-size"))
-            .as("seed %d, %s", SEED + round, chain)
-            .isEqualTo(QemuImg.info(chain.qemus(name)).get("virtual-size"));
-      }
+    }
+  }
+
+  private static void resize(RandomChain chain, String name, Random random, String what)
+      throws IOException {
+    int size = (500 + random.nextInt(9000)) * 512;
+    byte[] expected = Arrays.copyOf(Files.readAllBytes(chain.content(name)), size);
+    Cowbell.of("image", "resize", "-f", chain.format(name), "--shrink", chain.ours(name), size);
+    chain.assertSound(name);
+    byte[] shown = Files.readAllBytes(chain.content(name));
+    // QEMU would show what was behind the old end inside a cluster.
+    assertThat(Arrays.mismatch(shown, expected)).as(what).isEqualTo(-1);
+    Shell.Result twin =
+        QemuImg.run("resize", "-f", chain.format(name), "--shrink", chain.qemus(name), size);
+    if (!twin.err().contains(NO_ZEROES_IN_VERSION_2)) {
+      twin.success();
+      assertThat(QemuImg.info(chain.ours(name)).get("virtual-size"))
+          .as(what)
+          .isEqualTo(QemuImg.info(chain.qemus(name)).get("virtual-size"));
     }
   }
 

@@ -85,26 +85,58 @@ final class GroupCommit {
 
   private void commit(boolean durable) throws IOException {
     long stamp = lock.writeLock();
-    Released released = allocator.takeUnwanted();
-    changes.seal();
+    Released released = seal();
     boolean done = false;
     try {
-      holdAllocated();
-      allocator.writeBack();
+      writeRefcounts();
       stamp = lock.tryConvertToReadLock(stamp);
-      flush();
-      changes.writeL2((at, bytes) -> check(Kind.ACTIVE_L2, at, bytes));
-      if (changes.changesL1()) {
-        flush();
-        changes.writeL1((at, bytes) -> check(Kind.ACTIVE_L1, at, bytes));
-      }
-      if (durable || !released.isEmpty()) {
-        flush();
-      }
+      writeTables(durable || !released.isEmpty());
       done = true;
     } finally {
       lock.unlock(stamp);
-      finish(released, done);
+      long exclusive = lock.writeLock();
+      try {
+        settle(released, done);
+      } finally {
+        lock.unlockWrite(exclusive);
+      }
+    }
+  }
+
+  /** Commits while the caller holds the lock exclusively. */
+  private void commitAlone() throws IOException {
+    damage.check();
+    Released released = seal();
+    boolean done = false;
+    try {
+      writeRefcounts();
+      writeTables(true);
+      done = true;
+    } finally {
+      settle(released, done);
+    }
+  }
+
+  private Released seal() {
+    Released released = allocator.takeUnwanted();
+    changes.seal();
+    return released;
+  }
+
+  private void writeRefcounts() throws IOException {
+    holdAllocated();
+    allocator.writeBack();
+  }
+
+  private void writeTables(boolean flushed) throws IOException {
+    flush();
+    changes.writeL2((at, bytes) -> check(Kind.ACTIVE_L2, at, bytes));
+    if (changes.changesL1()) {
+      flush();
+      changes.writeL1((at, bytes) -> check(Kind.ACTIVE_L1, at, bytes));
+    }
+    if (flushed) {
+      flush();
     }
   }
 
@@ -115,18 +147,13 @@ final class GroupCommit {
     }
   }
 
-  private void finish(Released released, boolean done) throws IOException {
-    long exclusive = lock.writeLock();
-    try {
-      if (done) {
-        changes.committed();
-        allocator.release(released);
-      } else {
-        changes.failed();
-        allocator.restore(released);
-      }
-    } finally {
-      lock.unlockWrite(exclusive);
+  private void settle(Released released, boolean done) throws IOException {
+    if (done) {
+      changes.committed();
+      allocator.release(released);
+    } else {
+      changes.failed();
+      allocator.restore(released);
     }
   }
 
@@ -163,15 +190,24 @@ final class GroupCommit {
     }
   }
 
-  /** Others may change something again between a commit and the lock. */
+  /**
+   * Others may change something again between a commit and the lock, and never cease to: what that
+   * was is committed with the lock held.
+   */
   private long lockWithoutChanges() throws IOException {
-    while (true) {
-      run(true);
-      long exclusive = lock.writeLock();
-      if (changes.isEmpty() && allocator.waiting() == 0) {
-        return exclusive;
+    run(true);
+    long exclusive = lock.writeLock();
+    boolean done = false;
+    try {
+      if (!changes.isEmpty() || allocator.waiting() > 0) {
+        commitAlone();
       }
-      lock.unlockWrite(exclusive);
+      done = true;
+      return exclusive;
+    } finally {
+      if (!done) {
+        lock.unlockWrite(exclusive);
+      }
     }
   }
 }
