@@ -13,7 +13,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Random;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -32,6 +34,7 @@ final class ModelIT {
   @TempDir private Path dir;
 
   @Test
+  @Timeout(value = 1, unit = TimeUnit.DAYS)
   void shows_what_a_plain_array_holds_after_any_operations() throws IOException {
     for (int round = 0; round < ROUNDS; round++) {
       long seed = SEED + round;

@@ -22,6 +22,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,7 +33,8 @@ final class SnapshotsWhileWritingIT {
   private static final int SLOT = 512;
   private static final int SLOTS = 4096;
   private static final int WRITERS = 4;
-  private static final int SNAPSHOTS = Integer.getInteger("cowbell.rounds", 12);
+  private static final long PAUSE_NANOS = 1_000_000;
+  private static final int SNAPSHOTS = Integer.getInteger("cowbell.rounds", 6);
   private static final long SEED = Long.getLong("cowbell.seed", System.nanoTime());
 
   @TempDir private Path dir;
@@ -88,6 +90,9 @@ final class SnapshotsWhileWritingIT {
       bytes.clear().putLong(0, number).putLong(SLOT - Long.BYTES, number);
       image.write((long) slot * SLOT, bytes);
       written.set(slot, number);
+      if (number % 8 == 0) {
+        LockSupport.parkNanos(PAUSE_NANOS);
+      }
     }
   }
 
