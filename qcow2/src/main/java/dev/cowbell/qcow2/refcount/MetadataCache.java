@@ -7,14 +7,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Tables of one size, kept in memory and written back late: refcount blocks, L2 tables. A bounded
- * number is held; the one used longest ago makes room, and is written first if it changed.
- *
- * <p>Order between caches is declared, not forced: {@link #dependOn} says that what this cache
- * holds may reach the disk only behind what the other one holds. Not safe for several threads.
+ * number is held; the one used longest ago makes room, and is written first if it changed. Not safe for several threads.
  */
 public final class MetadataCache {
 
@@ -28,8 +24,6 @@ public final class MetadataCache {
   private final int tableSize;
   private final int capacity;
   private final Map<Long, Table> tables = new LinkedHashMap<>(16, 0.75f, true);
-  private @Nullable MetadataCache dependency;
-  private boolean flushFirst;
 
   private static final class Table {
     final ByteBuffer bytes;
@@ -89,22 +83,6 @@ public final class MetadataCache {
     tables.remove(offset);
   }
 
-  /** What is in this cache now, or comes later, must not reach the disk before the other's. */
-  public void dependOn(MetadataCache other) throws IOException {
-    if (other.dependency != null) {
-      other.writeBack();
-    }
-    if (dependency != null && dependency != other) {
-      satisfyDependencies();
-    }
-    dependency = other;
-  }
-
-  /** What is in this cache must not reach the disk before what was written to the file so far. */
-  public void dependOnFlush() {
-    flushFirst = true;
-  }
-
   /** Writes every changed table to the file, in the order of their offsets. Does not flush. */
   public void writeBack() throws IOException {
     List<Long> dirty = new ArrayList<>();
@@ -133,21 +111,8 @@ public final class MetadataCache {
 
   private void write(long offset, Table table) throws IOException {
     if (table.dirty) {
-      satisfyDependencies();
       file.write(offset, table.bytes.duplicate().clear());
       table.dirty = false;
-    }
-  }
-
-  private void satisfyDependencies() throws IOException {
-    if (dependency != null) {
-      dependency.writeBack();
-      dependency = null;
-      flushFirst = true;
-    }
-    if (flushFirst) {
-      file.flush();
-      flushFirst = false;
     }
   }
 }

@@ -60,37 +60,6 @@ class MetadataCacheTest {
   }
 
   @Test
-  void reaches_the_disk_only_behind_what_it_depends_on(Random random) throws Exception {
-    MetadataCache first = new MetadataCache(file, TABLE, 0);
-    for (int i = 0; i < 20; i++) {
-      mark(first, i);
-      cache.dependOn(first);
-      mark(cache, 32 + i);
-    }
-    cache.writeBack();
-    file.forEachCrash(
-        random,
-        20,
-        (left, _) -> {
-          for (int i = 0; i < 20; i++) {
-            assertThat(!isMarked(left, 32 + i) || isMarked(left, i)).isTrue();
-          }
-        });
-    assertThat(isMarked(file.content(), 51)).isTrue();
-  }
-
-  @Test
-  void reaches_the_disk_only_behind_a_flush_when_asked(Random random) throws Exception {
-    file.write(0, ByteBuffer.wrap(new byte[] {1}));
-    cache.dependOnFlush();
-    mark(cache, 5);
-    cache.writeBack();
-    file.forEachCrash(
-        random, 20, (left, _) -> assertThat(!isMarked(left, 5) || isMarked(left, 0)).isTrue());
-    assertThat(file.flushes()).isEqualTo(1);
-  }
-
-  @Test
   void writes_no_table_that_was_forgotten() throws Exception {
     mark(cache, 1);
     cache.forget(TABLE);
