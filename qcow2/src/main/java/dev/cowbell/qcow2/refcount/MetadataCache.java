@@ -10,7 +10,8 @@ import java.util.Map;
 
 /**
  * Tables of one size, kept in memory and written back late: refcount blocks, L2 tables. A bounded
- * number is held; the one used longest ago makes room, and is written first if it changed. Not safe for several threads.
+ * number is held; the one used longest ago makes room, and is written first if it changed. Not safe
+ * for several threads.
  */
 public final class MetadataCache {
 

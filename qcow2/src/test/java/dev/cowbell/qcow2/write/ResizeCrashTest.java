@@ -72,7 +72,7 @@ class ResizeCrashTest {
       throws Exception {
     for (int round = 0; round < ROUNDS; round++) {
       Filled filled = fill(random);
-      long newSize = 512L * (1 + random.nextInt(random.nextBoolean() ? 200  : 2000));
+      long newSize = 512L * (1 + random.nextInt(random.nextBoolean() ? 200 : 2000));
       CrashingHostFile file = new CrashingHostFile(filled.image());
       int durable;
       try (Qcow2Image image = Qcow2Image.adopt(file, WRITABLE)) {
