@@ -1,5 +1,6 @@
 package dev.cowbell.agent.cli;
 
+import dev.cowbell.agent.config.Channel;
 import dev.cowbell.agent.config.ConfigException;
 import dev.cowbell.agent.config.ConfigFile;
 import dev.cowbell.agent.config.Configuration;
@@ -9,6 +10,7 @@ import dev.cowbell.agent.daemon.RunReport;
 import dev.cowbell.agent.daemon.Service;
 import dev.cowbell.agent.daemon.ServiceManager;
 import dev.cowbell.agent.daemon.Signals;
+import dev.cowbell.agent.notify.Notifier;
 import dev.cowbell.agent.observe.Progress;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.agent.schedule.JobName;
@@ -93,16 +95,25 @@ final class AgentCommand extends CowbellCommand {
     AtomicReference<Configuration> shown = new AtomicReference<>(first);
     try (RepositoryWatch watch = new RepositoryWatch(shown::get, console().clock())) {
       RunMetrics metrics = new RunMetrics(board, watch);
+      Notifier notifier =
+          new Notifier(
+              first.agent().name().orElseGet(HostName::current),
+              shown::get,
+              watch::views,
+              console().environment(),
+              metrics::notified,
+              console().clock());
       Service service =
           Service.start(
               file,
               console().environment(),
-              List.of(board, watch, metrics),
+              List.of(board, watch, metrics, notifier),
               console().clock(),
               Version.current());
+      notifier.start();
+      startWatching(watch, first);
       Optional<StatusServer> status = Optional.empty();
       if (first.agent().status().isPresent()) {
-        watch.start();
         status =
             Optional.of(
                 StatusServer.start(
@@ -118,10 +129,20 @@ final class AgentCommand extends CowbellCommand {
                         console().clock())));
       }
       try {
-        return serve(service, manager, wishes, shown);
+        return serve(service, manager, wishes, shown, watch);
       } finally {
+        notifier.close();
         status.ifPresent(StatusServer::close);
       }
+    }
+  }
+
+  /** Reading costs requests: nothing is read unless somebody looks. */
+  private static void startWatching(RepositoryWatch watch, Configuration configuration) {
+    if (configuration.agent().status().isPresent()
+        || configuration.channels().stream()
+            .anyMatch(channel -> channel.on().contains(Channel.Occasion.STALE))) {
+      watch.start();
     }
   }
 
@@ -129,7 +150,8 @@ final class AgentCommand extends CowbellCommand {
       Service service,
       ServiceManager manager,
       LinkedBlockingQueue<Wish> wishes,
-      AtomicReference<Configuration> shown)
+      AtomicReference<Configuration> shown,
+      RepositoryWatch watch)
       throws IOException, InterruptedException {
     manager.ready(status(service));
     for (Wish wish = Wish.RELOAD; wish != Wish.STOP; ) {
@@ -138,6 +160,7 @@ final class AgentCommand extends CowbellCommand {
         manager.reloading();
         service.reload();
         shown.set(service.configuration());
+        startWatching(watch, service.configuration());
         manager.ready(status(service));
       }
     }

@@ -70,7 +70,11 @@ final class ConfigCheckCommand extends CowbellCommand {
               + spec.vms().stream().map(VmName::value).collect(Collectors.joining(", ")));
       out.println("  repository: " + job.repository());
       out.println(
-          "  keeps:      " + job.retention().map(RetentionPolicy::toString).orElse("everything"));
+          job.verification()
+              .map(verification -> "  verifies:   " + verification)
+              .orElseGet(() ->
+                  "  keeps:      "
+                      + job.retention().map(RetentionPolicy::toString).orElse("everything")));
       List<Instant> runs = ForeseenRuns.of(spec, now, RUNS);
       out.println(runs.isEmpty() ? "  next runs:  never" : "  next runs:");
       runs.forEach(run -> out.println("    " + LOCAL.format(run.atZone(zone))));
@@ -102,6 +106,9 @@ final class ConfigCheckCommand extends CowbellCommand {
       }
       json.writeEndArray();
       json.writeStringField("repository", job.repository().text());
+      if (job.verification().isPresent()) {
+        json.writeStringField("verifies", job.verification().get().toString());
+      }
       json.writeStringField(
           "keeps", job.retention().map(RetentionPolicy::toString).orElse("everything"));
       json.writeArrayFieldStart("nextRuns");

@@ -18,6 +18,8 @@ import picocli.CommandLine.ScopeType;
   BackupCommand.class,
   PointsCommand.class,
   AgentCommand.class,
+  StatusCommand.class,
+  RunCommand.class,
   ConfigCommand.class,
   RestoreCommand.class,
   VerifyCommand.class,

@@ -29,6 +29,17 @@ final class RepositoryOption {
       })
   private @Nullable String url;
 
+  /** Whether one was named on the command line. */
+  boolean isGiven() {
+    return url != null;
+  }
+
+  /** The URL as it was given. */
+  String text(Console console) throws CommandFailedException, IOException {
+    url(console); // refuses what is none
+    return Optional.ofNullable(url).or(() -> console.environment().apply(VARIABLE)).orElse("");
+  }
+
   private StoreUrl url(Console console) throws CommandFailedException, IOException {
     Optional<String> given =
         Optional.ofNullable(url).or(() -> console.environment().apply(VARIABLE));

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import dev.cowbell.agent.repository.PointId;
 import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.verify.Damage;
+import dev.cowbell.agent.verify.Sample;
 import dev.cowbell.agent.verify.Verify;
 import dev.cowbell.agent.verify.VerifyReport;
 import dev.cowbell.agent.verify.VerifyRequest;
@@ -50,7 +51,7 @@ final class VerifyCommand extends CowbellCommand {
       names = "--sample",
       paramLabel = "PERCENT",
       description = "With --level data: read so much of the data, chosen at random.")
-  private double sample = VerifyRequest.ALL;
+  private double sample = Sample.ALL;
 
   @Option(
       names = "--seed",
@@ -70,21 +71,20 @@ final class VerifyCommand extends CowbellCommand {
             vm == null ? Optional.empty() : Optional.of(Arguments.vm(vm)),
             Optional.ofNullable(point),
             level == Level.DATA ? VerifyRequest.Level.DATA : VerifyRequest.Level.METADATA,
-            sample,
-            chosen);
+            Sample.ofPercent(sample, chosen));
     VerifyReport report;
     try (Repository open = repository.openForReading(console())) {
       report = new Verify(open, progress(), cancellation()).run(request);
     }
     if (output.isJson()) {
-      JsonOutput.print(console().out(), json -> write(json, request, report));
+      JsonOutput.print(console().out(), json -> write(json, chosen, report));
     } else {
-      print(request, report);
+      print(chosen, report);
     }
     return report.damage().isEmpty() ? ExitCode.DONE : ExitCode.DAMAGE;
   }
 
-  private void print(VerifyRequest request, VerifyReport report) {
+  private void print(long chosen, VerifyReport report) {
     PrintStream out = console().out();
     for (Damage damage : report.damage()) {
       out.printf(
@@ -107,22 +107,19 @@ final class VerifyCommand extends CowbellCommand {
         report.points(),
         report.overlays(),
         ByteSize.human(report.bytesRead()),
-        request.samplePercent() < VerifyRequest.ALL
-            ? " (sample, --seed " + request.seed() + ")"
-            : "",
+        sample < Sample.ALL ? " (sample, --seed " + chosen + ")" : "",
         report.damage().isEmpty()
             ? "no damage found"
             : report.damage().size() + " objects damaged or missing");
   }
 
-  private static void write(JsonGenerator json, VerifyRequest request, VerifyReport report)
-      throws IOException {
+  private void write(JsonGenerator json, long chosen, VerifyReport report) throws IOException {
     json.writeStartObject();
     json.writeNumberField("points", report.points());
     json.writeNumberField("overlays", report.overlays());
     json.writeNumberField("bytesRead", report.bytesRead());
-    json.writeNumberField("samplePercent", request.samplePercent());
-    json.writeNumberField("seed", request.seed());
+    json.writeNumberField("samplePercent", sample);
+    json.writeNumberField("seed", chosen);
     json.writeArrayFieldStart("damage");
     for (Damage damage : report.damage()) {
       json.writeStartObject();

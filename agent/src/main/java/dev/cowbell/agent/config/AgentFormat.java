@@ -20,7 +20,7 @@ final class AgentFormat {
           "The environment variable that holds the secret.");
   private static final Key<Path> SECRET_FILE =
       Key.optional("file", Terms.ABSOLUTE_PATH, "The file whose first line is the secret.");
-  private static final Section<Secret> SECRET =
+  static final Section<Secret> SECRET =
       new Section<>(
           List.of(SECRET_ENV, SECRET_FILE),
           List.of(SECRET_ENV, SECRET_FILE),

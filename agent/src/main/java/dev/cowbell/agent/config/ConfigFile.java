@@ -10,6 +10,7 @@ import dev.cowbell.agent.schedule.IntervalTiming;
 import dev.cowbell.agent.schedule.JobName;
 import dev.cowbell.agent.schedule.JobSpec;
 import dev.cowbell.agent.schedule.Timing;
+import dev.cowbell.agent.verify.RollingCover;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -17,6 +18,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -103,7 +105,29 @@ public final class ConfigFile {
         .jobs()
         .forEach((name, job) -> resolve(name, job, agent, draft).ifPresent(j -> jobs.put(name, j)));
     refuseTwoRetentions(draft.jobs());
-    return new Configuration(agent, vms, jobs);
+    return new Configuration(agent, vms, jobs, channels(draft));
+  }
+
+  private List<Channel> channels(Draft draft) {
+    List<Channel> channels = new ArrayList<>();
+    draft
+        .channels()
+        .forEach((name, channel) -> {
+          for (Located<JobName> job : channel.jobs()) {
+            if (!draft.jobs().containsKey(job.value())) {
+              unknown(job, "job", draft.jobs().keySet().stream().map(JobName::value).toList());
+            }
+          }
+          channels.add(
+              new Channel(
+                  name,
+                  channel.receiver(),
+                  channel.on(),
+                  channel.staleAfter(),
+                  channel.jobs().stream().map(Located::value).toList(),
+                  channel.atMostEvery()));
+        });
+    return channels;
   }
 
   /**
@@ -170,6 +194,7 @@ public final class ConfigFile {
             new AllowedWindows(job.windows(), zone),
             job.retry(),
             job.concurrency().orElse(agent.concurrency()));
+    refuseSeldomVerification(job, spec);
     return Optional.of(
         new Configuration.Job(
             spec,
@@ -178,7 +203,19 @@ public final class ConfigFile {
             job.retention().map(retention -> policy(retention, zone)),
             job.retention().map(Draft.Retention::maxChain).orElseGet(OptionalInt::empty),
             job.labels(),
-            job.hooks()));
+            job.hooks(),
+            job.verification()));
+  }
+
+  private void refuseSeldomVerification(Draft.Job job, JobSpec spec) {
+    Optional<Duration> within = job.verification().flatMap(Verification::within);
+    if (within.isPresent() && RollingCover.of(spec, within.get()).isEmpty()) {
+      problem(
+          job.repository(),
+          "verify within %d days needs a schedule, with its windows and jitter, that comes at least"
+                  .formatted(within.get().toDays())
+              + " twice in that time");
+    }
   }
 
   private static Timing timing(Draft.Schedule schedule, ZoneId zone) {

@@ -14,6 +14,7 @@ import dev.cowbell.agent.schedule.JobName;
 import dev.cowbell.agent.schedule.MisfirePolicy;
 import dev.cowbell.agent.schedule.RetryPolicy;
 import dev.cowbell.agent.schedule.Window;
+import dev.cowbell.agent.verify.VerifyRequest;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneId;
@@ -215,6 +216,23 @@ final class ConfigFormat {
               List.of(HOOK_BEFORE, HOOK_AFTER),
               fields -> new Hooks(fields.at(HOOK_BEFORE), fields.at(HOOK_AFTER))),
           "Commands that are run around each run.");
+  private static final Key<VerifyRequest.Level> VERIFY_LEVEL =
+      Key.optional(
+          "level",
+          Shapes.choice(
+              Map.of("metadata", VerifyRequest.Level.METADATA, "data", VerifyRequest.Level.DATA)),
+          "metadata: everything but guest data. data (the default): guest data too.");
+  private static final Key<Duration> VERIFY_WITHIN =
+      Key.optional(
+          "within",
+          Terms.duration(Terms.DAY, Duration.ofDays(3660)),
+          "All data is read once in this time, a share by each run; all by each run by default.");
+  private static final Key<Verification> JOB_VERIFY =
+      Key.optional(
+          "verify",
+          Section.of(List.of(VERIFY_LEVEL, VERIFY_WITHIN), ConfigFormat::verification),
+          "Makes this a job that reads restore points again and tells what is damaged, instead of"
+              + " making new ones.");
   private static final Section<Draft.Job> JOB =
       Section.of(
           List.of(
@@ -227,7 +245,8 @@ final class ConfigFormat {
               JOB_BANDWIDTH,
               JOB_RETENTION,
               JOB_LABELS,
-              JOB_HOOKS),
+              JOB_HOOKS,
+              JOB_VERIFY),
           ConfigFormat::job);
 
   private static final Key<Configuration.Agent> ROOT_AGENT =
@@ -253,22 +272,49 @@ final class ConfigFormat {
   private static final Key<Map<JobName, Draft.Job>> ROOT_JOBS =
       Key.required("jobs", Shapes.map(1, JobName.PATTERN, JobName::new, JOB), "What is done when.");
 
+  private static final Key<Map<String, Draft.Channel>> ROOT_NOTIFICATIONS =
+      Key.optional(
+          "notifications",
+          Shapes.map(
+              1,
+              Terms.NAME_PATTERN,
+              Terms.checked(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, s -> s),
+              NotificationFormat.CHANNEL),
+          "Who is told what, under names for logs and metrics.");
+
   /** The whole file. */
   static final Section<Draft> FILE =
       Section.of(
-          List.of(ROOT_AGENT, ROOT_REPOSITORIES, ROOT_VMS, ROOT_JOBS),
+          List.of(ROOT_AGENT, ROOT_REPOSITORIES, ROOT_VMS, ROOT_JOBS, ROOT_NOTIFICATIONS),
           fields ->
               new Draft(
                   fields.at(ROOT_AGENT),
                   fields.of(ROOT_REPOSITORIES),
                   fields.of(ROOT_VMS),
-                  fields.of(ROOT_JOBS)));
+                  fields.of(ROOT_JOBS),
+                  fields.at(ROOT_NOTIFICATIONS).orElseGet(Map::of)));
 
   private ConfigFormat() {}
+
+  private static Verification verification(Fields fields) {
+    Verification verification =
+        new Verification(
+            fields.at(VERIFY_LEVEL).orElse(VerifyRequest.Level.DATA), fields.at(VERIFY_WITHIN));
+    if (verification.level() == VerifyRequest.Level.METADATA && verification.within().isPresent()) {
+      throw new IllegalArgumentException(
+          "\"within\" is for level data: metadata is read whole by each run");
+    }
+    return verification;
+  }
 
   private static Draft.Job job(Fields fields) {
     Map<String, String> labels = fields.at(JOB_LABELS).orElseGet(Map::of);
     Manifest.checkLabels(labels);
+    if (fields.at(JOB_VERIFY).isPresent()
+        && (fields.at(JOB_RETENTION).isPresent() || !labels.isEmpty())) {
+      throw new IllegalArgumentException(
+          "a job with \"verify\" makes no points: it has no retention and no labels");
+    }
     return new Draft.Job(
         fields.of(JOB_REPOSITORY),
         fields.of(JOB_VMS),
@@ -279,7 +325,8 @@ final class ConfigFormat {
         Terms.rate(fields, JOB_BANDWIDTH),
         fields.at(JOB_RETENTION),
         labels,
-        fields.at(JOB_HOOKS).orElse(Hooks.NONE));
+        fields.at(JOB_HOOKS).orElse(Hooks.NONE),
+        fields.at(JOB_VERIFY));
   }
 
   private static Draft.Retention retention(Fields fields) {

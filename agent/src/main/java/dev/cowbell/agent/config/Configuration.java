@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.time.ZoneId;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -22,13 +23,18 @@ import java.util.OptionalLong;
  * @param agent the agent's own settings
  * @param vms the images of each VM, by disk
  * @param jobs what is to be done when, in the order of the file
+ * @param channels who is told what
  */
 public record Configuration(
-    Agent agent, Map<VmName, Map<DiskName, Path>> vms, Map<JobName, Job> jobs) {
+    Agent agent,
+    Map<VmName, Map<DiskName, Path>> vms,
+    Map<JobName, Job> jobs,
+    List<Channel> channels) {
 
   public Configuration {
     vms = Collections.unmodifiableMap(new LinkedHashMap<>(vms));
     jobs = Collections.unmodifiableMap(new LinkedHashMap<>(jobs));
+    channels = List.copyOf(channels);
   }
 
   /**
@@ -76,6 +82,7 @@ public record Configuration(
    * @param maxChain the most overlays that a point may consist of; any number when empty
    * @param labels labels of the points it makes
    * @param hooks what is run around each of its runs
+   * @param verification what it verifies; a job with one makes no points
    */
   public record Job(
       JobSpec spec,
@@ -84,7 +91,8 @@ public record Configuration(
       Optional<RetentionPolicy> retention,
       OptionalInt maxChain,
       Map<String, String> labels,
-      Hooks hooks) {
+      Hooks hooks,
+      Optional<Verification> verification) {
 
     public Job {
       labels = Collections.unmodifiableMap(new LinkedHashMap<>(labels));

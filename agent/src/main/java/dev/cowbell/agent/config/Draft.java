@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /**
  * The file as read section by section, before one part is checked against another.
@@ -26,12 +27,14 @@ import java.util.OptionalLong;
  * @param repositories repositories by the names that jobs use
  * @param vms the images of each VM, by disk
  * @param jobs the jobs
+ * @param channels who is told what
  */
 record Draft(
     Optional<Configuration.Agent> agent,
     Map<String, RepositoryUrl> repositories,
     Map<VmName, Map<DiskName, Located<Path>>> vms,
-    Map<JobName, Job> jobs) {
+    Map<JobName, Job> jobs,
+    Map<String, Channel> channels) {
 
   record Job(
       Located<String> repository,
@@ -43,7 +46,15 @@ record Draft(
       OptionalLong bytesPerSecond,
       Optional<Retention> retention,
       Map<String, String> labels,
-      Hooks hooks) {}
+      Hooks hooks,
+      Optional<Verification> verification) {}
+
+  record Channel(
+      dev.cowbell.agent.config.Channel.Receiver receiver,
+      Set<dev.cowbell.agent.config.Channel.Occasion> on,
+      Duration staleAfter,
+      List<Located<JobName>> jobs,
+      Duration atMostEvery) {}
 
   /** Exactly one of {@code cron} and {@code every} is present. */
   record Schedule(

@@ -24,7 +24,6 @@ record Section<T>(List<Key<?>> keys, List<Key<?>> exactlyOne, Function<Fields, T
   private static final Map<String, String> NOT_YET =
       Map.of(
           "qmp", "running VMs cannot be configured yet: give the images of VMs that are shut down",
-          "notifications", "notifications are not supported yet",
           "encryption", "encryption is not supported yet");
 
   static <T> Section<T> of(List<Key<?>> keys, Function<Fields, T> make) {

@@ -9,6 +9,7 @@ import dev.cowbell.agent.backup.BackupSettings;
 import dev.cowbell.agent.backup.Moment;
 import dev.cowbell.agent.config.Configuration;
 import dev.cowbell.agent.config.HookCommand;
+import dev.cowbell.agent.config.Verification;
 import dev.cowbell.agent.observe.Cancellation;
 import dev.cowbell.agent.observe.CancelledException;
 import dev.cowbell.agent.observe.Progress;
@@ -23,6 +24,7 @@ import dev.cowbell.agent.schedule.JobRunner;
 import dev.cowbell.agent.schedule.RunOutcome;
 import dev.cowbell.agent.schedule.RunRequest;
 import dev.cowbell.agent.source.HostName;
+import dev.cowbell.agent.verify.VerifyReport;
 import dev.cowbell.qcow2.overlay.MergeLimits;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -40,10 +42,15 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Does a run of a job: its hooks, and between them the backup of one VM and the pruning of it. */
+/**
+ * Does a run of a job: its hooks, and between them the backup of one VM and the pruning of it, or
+ * the verification of its points.
+ */
 final class BackupRunner implements JobRunner {
 
   private static final Logger LOG = LoggerFactory.getLogger(BackupRunner.class);
+
+  private static final byte[] NO_INPUT = {};
 
   private final Supplier<Configuration> configuration;
   private final Repositories repositories;
@@ -86,6 +93,7 @@ final class BackupRunner implements JobRunner {
             clock.instant(),
             outcome,
             attempt.result.map(BackupResult::manifest),
+            attempt.verified,
             attempt.warnings));
     return outcome;
   }
@@ -97,6 +105,7 @@ final class BackupRunner implements JobRunner {
     private final Progress progress;
     private final List<String> warnings = new ArrayList<>();
     private Optional<BackupResult> result = Optional.empty();
+    private Optional<VerifyReport> verified = Optional.empty();
 
     Attempt(RunRequest request, Cancellation cancellation, Progress progress) {
       this.request = request;
@@ -108,7 +117,7 @@ final class BackupRunner implements JobRunner {
       Optional<HookCommand> before = job.hooks().before();
       if (before.isPresent()) {
         try {
-          new Hook("before", before.get()).run(facts("begins"));
+          new ExternalCommand("before hook", before.get()).run(facts("begins"), NO_INPUT);
         } catch (IOException e) {
           return failed(e);
         }
@@ -117,7 +126,7 @@ final class BackupRunner implements JobRunner {
       Optional<HookCommand> after = job.hooks().after();
       if (after.isPresent()) {
         try {
-          new Hook("after", after.get()).run(facts(word(outcome)));
+          new ExternalCommand("after hook", after.get()).run(facts(word(outcome)), NO_INPUT);
         } catch (IOException e) {
           warnings.add(String.valueOf(e.getMessage()));
         }
@@ -127,6 +136,9 @@ final class BackupRunner implements JobRunner {
 
     private RunOutcome guarded(Configuration.Job job) {
       try {
+        if (job.verification().isPresent()) {
+          return verify(job, job.verification().get());
+        }
         backUp(job);
         return new RunOutcome.Done();
       } catch (CancelledException _) {
@@ -134,6 +146,17 @@ final class BackupRunner implements JobRunner {
       } catch (IOException | RuntimeException e) {
         return failed(e);
       }
+    }
+
+    private RunOutcome verify(Configuration.Job job, Verification wanted) throws IOException {
+      try (Repository repository = repositories.open(job.repository(), job.bytesPerSecond())) {
+        verified =
+            new VerificationRun(repository, job, wanted, request.vm())
+                .run(clock.instant(), progress, cancellation, warnings);
+      }
+      return verified.isEmpty() || verified.get().damage().isEmpty()
+          ? new RunOutcome.Done()
+          : new RunOutcome.Failed(VerificationRun.told(verified.get()), RunOutcome.Again.HOPELESS);
     }
 
     private void backUp(Configuration.Job job) throws IOException {

@@ -3,6 +3,7 @@ package dev.cowbell.agent.daemon;
 import dev.cowbell.agent.config.Configuration;
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.Repository;
+import dev.cowbell.agent.repository.VerifiedRecord;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.agent.schedule.JobName;
 import dev.cowbell.agent.schedule.RunHistory;
@@ -41,6 +42,9 @@ final class JobHistory implements RunHistory {
       return Optional.empty();
     }
     try (Repository repository = repositories.open(job.repository(), OptionalLong.empty())) {
+      if (job.verification().isPresent()) {
+        return VerifiedRecord.read(repository.store(), vm, name.value());
+      }
       return repository.catalogue(vm).points().stream()
           .filter(point -> name.value().equals(point.labels().get(JOB_LABEL)))
           .map(Manifest::time)

@@ -60,6 +60,13 @@ final class RunLog implements RunObserver {
     LoggingEventBuilder facts =
         about(event, request)
             .addKeyValue("ms", Duration.between(report.started(), report.ended()).toMillis());
+    if (report.verified().isPresent()) {
+      facts =
+          facts
+              .addKeyValue("overlays", report.verified().get().overlays())
+              .addKeyValue("read", report.verified().get().bytesRead())
+              .addKeyValue("damaged", report.verified().get().damage().size());
+    }
     if (report.point().isPresent()) {
       Manifest point = report.point().get();
       facts =

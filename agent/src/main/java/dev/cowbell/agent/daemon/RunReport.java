@@ -2,6 +2,7 @@ package dev.cowbell.agent.daemon;
 
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.schedule.RunOutcome;
+import dev.cowbell.agent.verify.VerifyReport;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -13,6 +14,7 @@ import java.util.Optional;
  * @param ended when it was over
  * @param outcome how it ended
  * @param point the point that it made; it may exist although something failed afterwards
+ * @param verified what it verified and found
  * @param warnings what deserves a look
  */
 public record RunReport(
@@ -20,6 +22,7 @@ public record RunReport(
     Instant ended,
     RunOutcome outcome,
     Optional<Manifest> point,
+    Optional<VerifyReport> verified,
     List<String> warnings) {
 
   public RunReport {

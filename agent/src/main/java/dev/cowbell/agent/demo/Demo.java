@@ -16,6 +16,7 @@ import dev.cowbell.agent.restore.PointChoice;
 import dev.cowbell.agent.restore.Restore;
 import dev.cowbell.agent.restore.RestoreRequest;
 import dev.cowbell.agent.source.ImageFormat;
+import dev.cowbell.agent.verify.Sample;
 import dev.cowbell.agent.verify.Verify;
 import dev.cowbell.agent.verify.VerifyReport;
 import dev.cowbell.agent.verify.VerifyRequest;
@@ -179,8 +180,7 @@ public final class Demo {
                     Optional.of(VM),
                     Optional.empty(),
                     VerifyRequest.Level.DATA,
-                    VerifyRequest.ALL,
-                    0));
+                    new Sample.Everything()));
     require(report.damage().isEmpty(), "verify found damage: " + report.damage());
     teller.tell(
         "7. Verified %d points, every stored byte of them: no damage.".formatted(report.points()));

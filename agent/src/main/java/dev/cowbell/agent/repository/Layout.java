@@ -32,6 +32,15 @@ public final class Layout {
     return new ObjectKey(VMS + vm + "/lease.json");
   }
 
+  /**
+   * How far a job has come in verifying a VM's points.
+   *
+   * @param job 1 to 60 characters of A-Z a-z 0-9 . _ -, the first no dot
+   */
+  static ObjectKey verified(VmName vm, String job) {
+    return new ObjectKey(VMS + vm + "/verified/" + job + MANIFEST_SUFFIX);
+  }
+
   /** What the keys of one disk's overlays begin with. */
   public static String overlays(VmName vm, DiskName disk) {
     return disks(vm) + disk + "/";

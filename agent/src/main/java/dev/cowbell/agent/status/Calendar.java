@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Restore points by day, in columns of weeks: the picture that shows a gap at a glance. */
-record Calendar(List<Day> days, int weeks) {
+public record Calendar(List<Day> days, int weeks) {
 
   static final int WEEKS = 26;
 
@@ -23,16 +23,21 @@ record Calendar(List<Day> days, int weeks) {
    * @param points how many were made on that day
    * @param full whether one of them was a full
    */
-  record Day(LocalDate date, int week, int weekday, int points, boolean full) {
+  public record Day(LocalDate date, int week, int weekday, int points, boolean full) {
 
     /** Names the class that its square is drawn with. */
-    String level() {
+    public String level() {
       return points == 0 ? "none" : full ? "full" : points < 4 ? "some" : "many";
     }
   }
 
   /** The last {@link #WEEKS} weeks up to today. */
   static Calendar of(List<PointView> points, Instant now, ZoneId zone) {
+    return of(points, now, zone, WEEKS);
+  }
+
+  /** The last {@code weeks} weeks up to today, the first of them from its Monday on. */
+  public static Calendar of(List<PointView> points, Instant now, ZoneId zone, int weeks) {
     Map<LocalDate, Integer> counts = new HashMap<>();
     Map<LocalDate, Boolean> fulls = new HashMap<>();
     for (PointView point : points) {
@@ -42,7 +47,7 @@ record Calendar(List<Day> days, int weeks) {
     }
     LocalDate today = LocalDate.ofInstant(now, zone);
     LocalDate first =
-        today.with(TemporalAdjusters.previousOrSame(DayOfWeek.MONDAY)).minusWeeks(WEEKS - 1);
+        today.with(TemporalAdjusters.previousOrSame(DayOfWeek.MONDAY)).minusWeeks(weeks - 1);
     List<Day> days = new ArrayList<>();
     for (LocalDate date = first; !date.isAfter(today); date = date.plusDays(1)) {
       int index = (int) (date.toEpochDay() - first.toEpochDay());
@@ -54,6 +59,6 @@ record Calendar(List<Day> days, int weeks) {
               counts.getOrDefault(date, 0),
               fulls.getOrDefault(date, false)));
     }
-    return new Calendar(days, WEEKS);
+    return new Calendar(days, weeks);
   }
 }

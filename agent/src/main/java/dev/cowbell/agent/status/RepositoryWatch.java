@@ -4,7 +4,6 @@ import dev.cowbell.agent.config.Configuration;
 import dev.cowbell.agent.daemon.RunObserver;
 import dev.cowbell.agent.daemon.RunReport;
 import dev.cowbell.agent.observe.Progress;
-import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.repository.StoreUrl;
 import dev.cowbell.agent.repository.VmName;
@@ -15,7 +14,6 @@ import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +24,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 
 /**
@@ -43,6 +42,8 @@ public final class RepositoryWatch implements RunObserver, Closeable {
           Thread.ofPlatform().name("repository-watch").daemon().factory());
   private final Map<Place, VmView> views = new ConcurrentHashMap<>();
 
+  private final AtomicBoolean started = new AtomicBoolean();
+
   private record Place(String repository, VmName vm) {}
 
   /**
@@ -53,8 +54,11 @@ public final class RepositoryWatch implements RunObserver, Closeable {
     this.clock = clock;
   }
 
-  /** Begins to read. */
+  /** Begins to read; does nothing when it has begun already. */
   public void start() {
+    if (started.getAndSet(true)) {
+      return;
+    }
     var _ = reader.scheduleWithFixedDelay(this::readAll, 0, EVERY.toSeconds(), TimeUnit.SECONDS);
   }
 
@@ -66,15 +70,20 @@ public final class RepositoryWatch implements RunObserver, Closeable {
       known.add(
           view != null
               ? view
-              : new VmView(
+              : VmView.unread(
                   place.vm(),
                   place.repository(),
-                  List.of(),
-                  0,
-                  clock.instant(),
-                  Optional.of("not read yet")));
+                  Optional.empty(),
+                  "not read yet",
+                  clock.instant()));
     }
     return known;
+  }
+
+  /** Reads all there is on the caller's thread, and tells it. */
+  public List<VmView> readNow() {
+    readAll();
+    return views();
   }
 
   private List<Place> places() {
@@ -105,30 +114,16 @@ public final class RepositoryWatch implements RunObserver, Closeable {
     try (Repository repository =
         Repository.adoptForReading(
             StoreUrl.parse(place.repository()).open(StoreUrl.Missing.REFUSE, clock))) {
-      Catalogue catalogue = repository.catalogue(place.vm());
-      views.put(
-          place,
-          new VmView(
-              place.vm(),
-              place.repository(),
-              catalogue.points().stream()
-                  .map(point -> PointView.of(catalogue, point))
-                  .sorted(Comparator.comparing(PointView::id))
-                  .toList(),
-              catalogue.unreadable().size(),
-              clock.instant(),
-              Optional.empty()));
+      views.put(place, VmView.read(repository, place.vm(), place.repository(), clock.instant()));
     } catch (IOException | RuntimeException e) {
-      VmView before = views.get(place);
       views.put(
           place,
-          new VmView(
+          VmView.unread(
               place.vm(),
               place.repository(),
-              before == null ? List.of() : before.points(),
-              before == null ? 0 : before.unreadable(),
-              before == null ? clock.instant() : before.seen(),
-              Optional.of(String.valueOf(e.getMessage()))));
+              Optional.ofNullable(views.get(place)),
+              String.valueOf(e.getMessage()),
+              clock.instant()));
     }
   }
 

@@ -39,6 +39,30 @@ public final class RunMetrics implements RunObserver {
           .help("Bytes that backups stored")
           .labelNames("job", "vm")
           .register(registry);
+  private final Counter verifiedBytes =
+      Counter.builder()
+          .name("cowbell_verified_bytes_total")
+          .help("Bytes that verification jobs read")
+          .labelNames("job", "vm")
+          .register(registry);
+  private final Gauge verifiedAt =
+      Gauge.builder()
+          .name("cowbell_verified_timestamp_seconds")
+          .help("When a verification last found all well")
+          .labelNames("job", "vm")
+          .register(registry);
+  private final Gauge damaged =
+      Gauge.builder()
+          .name("cowbell_verified_damaged_objects")
+          .help("Objects that the last verification found damaged or missing")
+          .labelNames("job", "vm")
+          .register(registry);
+  private final Counter notifications =
+      Counter.builder()
+          .name("cowbell_notifications_total")
+          .help("Messages to people, by whether they were delivered")
+          .labelNames("channel", "outcome")
+          .register(registry);
   private final Gauge duration =
       Gauge.builder()
           .name("cowbell_last_run_duration_seconds")
@@ -141,6 +165,15 @@ public final class RunMetrics implements RunObserver {
         .labelValues(job, vm)
         .set(Duration.between(report.started(), report.ended()).toMillis() / 1000.0);
     report
+        .verified()
+        .ifPresent(verified -> {
+          verifiedBytes.labelValues(job, vm).inc((double) verified.bytesRead());
+          damaged.labelValues(job, vm).set(verified.damage().size());
+          if (verified.damage().isEmpty()) {
+            verifiedAt.labelValues(job, vm).set((double) report.ended().getEpochSecond());
+          }
+        });
+    report
         .point()
         .ifPresent(point -> {
           changed.labelValues(job, vm).inc((double) point.changedBytes());
@@ -150,6 +183,11 @@ public final class RunMetrics implements RunObserver {
 
   @Override
   public void scheduled(ScheduleEvent event) {}
+
+  /** Counts a message that was delivered, or could not be. */
+  public void notified(String channel, boolean delivered) {
+    notifications.labelValues(channel, delivered ? "delivered" : "failed").inc();
+  }
 
   /** The content type of {@link #text}. */
   static final String CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";

@@ -9,9 +9,11 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.Collection;
+import java.util.List;
 
 /** The same facts for machines: {@code /status.json}. */
-final class StatusJson {
+public final class StatusJson {
 
   private static final JsonFactory FACTORY = new JsonFactory();
   private static final int NEXT_RUNS = 3;
@@ -26,8 +28,8 @@ final class StatusJson {
       json.writeStringField("version", now.version());
       json.writeStringField("time", now.at().toString());
       writeRunning(json, now);
-      writeJobs(json, now);
-      writeVms(json, now);
+      writeJobs(json, now.configuration(), now.at());
+      writeVms(json, now.vms(), now.configuration().jobs().values(), now.at());
       writeEnded(json, now);
       json.writeEndObject();
     }
@@ -50,9 +52,11 @@ final class StatusJson {
     json.writeEndArray();
   }
 
-  private static void writeJobs(JsonGenerator json, Snapshot now) throws IOException {
+  /** Writes the field {@code jobs}. */
+  public static void writeJobs(JsonGenerator json, Configuration configuration, Instant now)
+      throws IOException {
     json.writeArrayFieldStart("jobs");
-    for (Configuration.Job job : now.configuration().jobs().values()) {
+    for (Configuration.Job job : configuration.jobs().values()) {
       json.writeStartObject();
       json.writeStringField("name", job.spec().name().value());
       json.writeStringField("schedule", job.spec().timing().text());
@@ -63,7 +67,7 @@ final class StatusJson {
       }
       json.writeEndArray();
       json.writeArrayFieldStart("nextRuns");
-      for (Instant due : ForeseenRuns.of(job.spec(), now.at(), NEXT_RUNS)) {
+      for (Instant due : ForeseenRuns.of(job.spec(), now, NEXT_RUNS)) {
         json.writeString(due.toString());
       }
       json.writeEndArray();
@@ -72,12 +76,16 @@ final class StatusJson {
     json.writeEndArray();
   }
 
-  private static void writeVms(JsonGenerator json, Snapshot now) throws IOException {
+  /** Writes the field {@code vms}. */
+  public static void writeVms(
+      JsonGenerator json, List<VmView> vms, Collection<Configuration.Job> jobs, Instant now)
+      throws IOException {
     json.writeArrayFieldStart("vms");
-    for (VmView vm : now.vms()) {
+    for (VmView vm : vms) {
       json.writeStartObject();
       json.writeStringField("vm", vm.vm().value());
       json.writeStringField("repository", vm.repository());
+      json.writeStringField("health", Health.of(vm, jobs, now).word());
       json.writeNumberField("points", vm.points().size());
       json.writeNumberField("unreadable", vm.unreadable());
       json.writeNumberField("storedBytes", vm.storedBytes());

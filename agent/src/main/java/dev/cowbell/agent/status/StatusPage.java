@@ -109,7 +109,7 @@ final class StatusPage {
         view.newest()
             .map(newest -> Words.duration(Duration.between(newest.time(), now.at())) + " ago")
             .orElse("never"));
-    vm.put("health", health(view, now));
+    vm.put("health", Health.of(view, now.configuration().jobs().values(), now.at()).word());
     vm.put(
         "chain",
         view.newest()
@@ -140,24 +140,6 @@ final class StatusPage {
     return vm;
   }
 
-  /** Good when the newest point is younger than two of the longest gaps that its jobs leave. */
-  private static String health(VmView view, Snapshot now) {
-    if (view.problem().isPresent() || view.unreadable() > 0 || view.newest().isEmpty()) {
-      return "bad";
-    }
-    Instant newest = view.newest().get().time();
-    boolean missed =
-        now.configuration().jobs().values().stream()
-            .filter(job -> job.spec().vms().contains(view.vm()))
-            .filter(job -> job.repository().text().equals(view.repository()))
-            .anyMatch(job ->
-                ForeseenRuns.of(job.spec(), newest.plusSeconds(1), 2).stream()
-                        .filter(due -> due.plus(job.spec().jitter()).isBefore(now.at()))
-                        .count()
-                    >= 2);
-    return missed ? "late" : "good";
-  }
-
   private static Map<String, Object> running(RunBoard.Running run, Snapshot now) {
     return Map.of(
         "job", run.request().job().value(),
@@ -186,7 +168,11 @@ final class StatusPage {
     view.put("schedule", job.spec().timing().text());
     view.put("zone", name(job.spec().timing().zone()));
     view.put("vms", String.join(", ", job.spec().vms().stream().map(Object::toString).toList()));
-    view.put("keeps", job.retention().map(Object::toString).orElse("everything"));
+    view.put(
+        "keeps",
+        job.verification()
+            .map(verification -> "verifies " + verification)
+            .orElseGet(() -> job.retention().map(Object::toString).orElse("everything")));
     view.put(
         "next",
         ForeseenRuns.of(job.spec(), now.at(), NEXT_RUNS).stream()

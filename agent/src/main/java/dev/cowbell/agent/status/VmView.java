@@ -1,7 +1,11 @@
 package dev.cowbell.agent.status;
 
+import dev.cowbell.agent.repository.Catalogue;
+import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.repository.VmName;
+import java.io.IOException;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -24,6 +28,34 @@ public record VmView(
 
   public VmView {
     points = List.copyOf(points);
+  }
+
+  /** Reads what there is now of a VM. */
+  public static VmView read(Repository repository, VmName vm, String url, Instant now)
+      throws IOException {
+    Catalogue catalogue = repository.catalogue(vm);
+    return new VmView(
+        vm,
+        url,
+        catalogue.points().stream()
+            .map(point -> PointView.of(catalogue, point))
+            .sorted(Comparator.comparing(PointView::id))
+            .toList(),
+        catalogue.unreadable().size(),
+        now,
+        Optional.empty());
+  }
+
+  /** What was known before, or nothing, when the repository can't be read. */
+  public static VmView unread(
+      VmName vm, String url, Optional<VmView> before, String problem, Instant now) {
+    return new VmView(
+        vm,
+        url,
+        before.map(VmView::points).orElse(List.of()),
+        before.map(VmView::unreadable).orElse(0),
+        before.map(VmView::seen).orElse(now),
+        Optional.of(problem));
   }
 
   /** The newest point. */

@@ -4,13 +4,13 @@ import java.time.Duration;
 import java.util.Locale;
 
 /** Amounts as people read them. */
-final class Words {
+public final class Words {
 
   private static final String[] UNITS = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
   private Words() {}
 
-  static String bytes(long count) {
+  public static String bytes(long count) {
     double value = count;
     int unit = 0;
     while (value >= 1024 && unit < UNITS.length - 1) {
@@ -22,7 +22,7 @@ final class Words {
         : String.format(Locale.ROOT, value < 10 ? "%.1f %s" : "%.0f %s", value, UNITS[unit]);
   }
 
-  static String duration(Duration span) {
+  public static String duration(Duration span) {
     long seconds = Math.max(0, span.toSeconds());
     if (seconds < 60) {
       return seconds + " s";

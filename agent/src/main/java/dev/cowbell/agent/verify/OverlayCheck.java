@@ -23,7 +23,6 @@ import dev.cowbell.storage.ObjectStore;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.Random;
 
 /** Checks single overlays, as deep as was asked for. */
 final class OverlayCheck {
@@ -69,7 +68,7 @@ final class OverlayCheck {
   private List<String> problems(Link link, StoredOverlay overlay, Phase phase) throws IOException {
     OverlayVerifier verifier = new OverlayVerifier(pool);
     OverlayExpectation expected = expectation(link.record());
-    if (request.level() == Level.DATA && request.samplePercent() >= VerifyRequest.ALL) {
+    if (request.level() == Level.DATA && request.sample().isWhole()) {
       return texts(verifier.data(overlay, expected, monitor(phase)));
     }
     List<String> problems = texts(verifier.metadata(overlay, expected));
@@ -117,7 +116,6 @@ final class OverlayCheck {
   /** Unpacks stretches chosen at random; each cluster's own checksum tells whether it is right. */
   private void readSample(Link link) throws IOException {
     StoredChain alone = StoredChain.open(store, List.of(link));
-    Random random = new Random(request.seed() ^ link.record().overlay().key().hashCode());
     ByteBuffer buffer = ByteBuffer.allocate(SAMPLE);
     OverlayTables tables = alone.chain().overlays().getFirst();
     long coverage = tables.geometry().l2Coverage();
@@ -125,7 +123,7 @@ final class OverlayCheck {
       for (long table = tables.nextTable(0); table >= 0; table = tables.nextTable(table + 1)) {
         long end = Math.min((table + 1) * coverage, disk.size());
         for (long at = table * coverage; at < end; at += SAMPLE) {
-          if (random.nextDouble() * VerifyRequest.ALL < request.samplePercent()) {
+          if (request.sample().includes(link.record().overlay().key(), at)) {
             cancellation.check();
             long start = at;
             buffer.clear().limit((int) Math.min(SAMPLE, end - at));

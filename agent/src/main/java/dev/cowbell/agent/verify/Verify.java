@@ -138,9 +138,7 @@ public final class Verify {
     }
 
     void checkOverlays() throws IOException {
-      boolean whole =
-          request.level() == VerifyRequest.Level.DATA
-              && request.samplePercent() >= VerifyRequest.ALL;
+      boolean whole = request.level() == VerifyRequest.Level.DATA && request.sample().isWhole();
       long total = jobs.values().stream().mapToLong(j -> j.link().record().overlay().size()).sum();
       try (CodecPool pool = CodecPool.ofAllCores();
           Phase phase = progress.begin("verifying", whole ? total : -1)) {

@@ -3,6 +3,7 @@ package dev.cowbell.agent.daemon;
 import dev.cowbell.agent.config.HookCommand;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -11,12 +12,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs a command of the user's around a run. The command is started as it stands, without a shell,
- * with no input; what it prints goes to the log.
+ * Runs a command of the user's. The command is started as it stands, without a shell; what it
+ * prints goes to the log.
  */
-final class Hook {
+public final class ExternalCommand {
 
-  private static final Logger LOG = LoggerFactory.getLogger(Hook.class);
+  private static final Logger LOG = LoggerFactory.getLogger(ExternalCommand.class);
 
   /** How much of a command's output is kept for the log. */
   private static final int MAX_OUTPUT = 8 << 10;
@@ -27,9 +28,9 @@ final class Hook {
   private final HookCommand hook;
 
   /**
-   * @param name what the hook is called in messages
+   * @param name what the command is called in messages
    */
-  Hook(String name, HookCommand hook) {
+  public ExternalCommand(String name, HookCommand hook) {
     this.name = name;
     this.hook = hook;
   }
@@ -38,17 +39,17 @@ final class Hook {
    * Runs the command to its end.
    *
    * @param facts what it finds in its environment
+   * @param input what it finds on its standard input
    * @throws IOException if it can't be started, ends with another code than 0, or takes too long;
    *     it and what it started is killed then
    */
-  void run(Map<String, String> facts) throws IOException, InterruptedException {
-    ProcessBuilder builder =
-        new ProcessBuilder(hook.command())
-            .redirectErrorStream(true)
-            .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")));
+  public void run(Map<String, String> facts, byte[] input)
+      throws IOException, InterruptedException {
+    ProcessBuilder builder = new ProcessBuilder(hook.command()).redirectErrorStream(true);
     builder.environment().putAll(facts);
     Process process = builder.start();
     StringBuilder output = new StringBuilder();
+    Thread.ofVirtual().start(() -> feed(process.getOutputStream(), input));
     Thread reader = Thread.ofVirtual().start(() -> drain(process.getInputStream(), output));
     try {
       if (!process.waitFor(hook.timeout().toMillis(), TimeUnit.MILLISECONDS)) {
@@ -60,7 +61,7 @@ final class Hook {
       reader.join(java.time.Duration.ofSeconds(GRACE_SECONDS));
       String said = said(output);
       if (!said.isEmpty()) {
-        LOG.atInfo().addKeyValue("hook", name).log("{}", said);
+        LOG.atInfo().addKeyValue("command", name).log("{}", said);
       }
     }
     if (process.exitValue() != 0) {
@@ -77,6 +78,15 @@ final class Hook {
         process.destroyForcibly();
         process.waitFor(GRACE_SECONDS, TimeUnit.SECONDS);
       }
+    }
+  }
+
+  /** A command may end, or close its input, without having read it. */
+  private static void feed(OutputStream to, byte[] input) {
+    try (to) {
+      to.write(input);
+    } catch (IOException e) {
+      LOG.debug("a command did not read its input: {}", e.getMessage());
     }
   }
 
@@ -103,6 +113,6 @@ final class Hook {
 
   @Override
   public String toString() {
-    return name + " hook " + hook.command().getFirst();
+    return name + " " + hook.command().getFirst();
   }
 }
