@@ -112,6 +112,7 @@ final class WatchIT {
         """
             .formatted(smtp.getPort(), script));
     String url = "http://127.0.0.1:" + hook.getAddress().getPort() + "/secret-token";
+    MimeMessage[] mails;
     Path away = folder.resolve("away.qcow2");
     try (AgentProcess agent = AgentProcess.start(folder, config, Map.of("HOOK", url))) {
       agent.await("stale", () -> Files.exists(notes) && Files.readString(notes).contains("stale"));
@@ -123,6 +124,7 @@ final class WatchIT {
       run(agent, "nightly", "run done");
       agent.await("the recovery", () -> posted.size() == 2);
       agent.await("the second mail", () -> mail.getReceivedMessages().length == 2);
+      mails = mail.getReceivedMessages();
       agent.await("late to recover and be late again", () -> lines(notes, "stale") == 2);
       agent.awaitSaid("not notified yet", 1);
       assertThat(agent.said("secret-token")).isZero();
@@ -141,7 +143,7 @@ final class WatchIT {
     assertThat(failure.get("text").asText()).contains("no such file or directory");
     assertThat(QemuImg.json(posted.get(1)).get("events").get(0).get("kind").asText())
         .isEqualTo("recovery");
-    MimeMessage first = mail.getReceivedMessages()[0];
+    MimeMessage first = mails[0];
     assertThat(first.getSubject()).isEqualTo("Cowbell on test-host: failure of web (nightly)");
     assertThat(first.getContent().toString()).contains("no such file or directory");
     assertThat(lines(notes, "stale")).isEqualTo(2);
