@@ -4,6 +4,7 @@ import dev.cowbell.qcow2.MappedDisk;
 import dev.cowbell.qcow2.OpenOptions.Access;
 import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.WritableDisk;
+import dev.cowbell.qcow2.compress.ClusterPacker;
 import dev.cowbell.qcow2.format.Geometry;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -33,17 +34,18 @@ public record Qcow2IoDisk(Qcow2Image image, Access access, Specifics specifics) 
   }
 
   @Override
-  public void writeCompressed(long at, ByteBuffer data) {
-    throw new UnsupportedOperationException(
-        "compressed clusters can't be written to an existing image yet");
+  public void writeCompressed(long at, ByteBuffer data) throws IOException {
+    try (ClusterPacker packer = ClusterPacker.of(image.head().header().compressionType())) {
+      image.writeCompressed(at, data, packer);
+    }
   }
 
   @Override
-  public void resize(long size) {
+  public void resize(long size) throws IOException {
     if (size % SECTOR != 0) {
       throw new IllegalArgumentException("The new size must be a multiple of " + SECTOR);
     }
-    throw new IllegalArgumentException("an image can't be resized while it is open yet");
+    image.resize(size, Qcow2Image.Shrinking.ALLOWED);
   }
 
   @Override

@@ -42,6 +42,8 @@ final class IoIT {
         "sleep x|sleep|sleep 1|help read write|help foo|nonsense|quit|length",
         "flush|f|l|info|alloc x|alloc 0 x|alloc 1|alloc 0 2M|truncate x|truncate -m bad 2M|t 1000",
         "write -P 5|read -P|write -- 0 512|write 0 -P 5 512|discard -q 0 64k|discard 0",
+        "write -c -P 7 0 64k|write -c -P 8 64k 128k|read -P 8 64k 128k|write -P 1 70k 1k|read -P 8 72k 99k",
+        "truncate 2M|length|write -P 1 1536k 64k|truncate 512k|length|truncate 1M|read -P 0 512k 512k|map",
         "write -P 1 0 1M|write -P 2 100k 300k|discard 128k 128k|write -z 300k 10k|read -P 0 128k 128k",
       })
   void prints_what_qemu_io_prints(String script) throws Exception {
