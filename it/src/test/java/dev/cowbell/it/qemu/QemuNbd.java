@@ -48,7 +48,7 @@ public final class QemuNbd implements Closeable {
 
   private void await() throws IOException {
     long deadline = System.nanoTime() + Shell.TIMEOUT.toNanos();
-    while (!Files.exists(directory.resolve("s"))) {
+    while (!listens()) {
       if (!process.isAlive() || System.nanoTime() > deadline) {
         String log = Files.readString(directory.resolve("log"));
         close();
@@ -56,6 +56,13 @@ public final class QemuNbd implements Closeable {
       }
       pause();
     }
+  }
+
+  /** The socket is there a moment before it takes connections; the kernel knows. */
+  private boolean listens() throws IOException {
+    String socket = " " + directory.resolve("s");
+    return Files.readAllLines(Path.of("/proc/net/unix")).stream()
+        .anyMatch(line -> line.endsWith(socket) && line.contains(" 00010000 "));
   }
 
   private static void pause() {
