@@ -116,7 +116,7 @@ final class ChainOpener {
     Optional<Passphrase> passphrase = options.passphrases().forLayer(depth);
     Optional<ImageCipher> cipher = ImageCipher.open(file, head, passphrase);
     if (head.header().features().has(Feature.RAW_EXTERNAL_DATA) && cipher.isEmpty()) {
-      return new StoredData.Raw(data);
+      return new StoredData.Raw(data, head.header().diskSize());
     }
     return cipher.isEmpty()
         ? new StoredData.Plain(data)

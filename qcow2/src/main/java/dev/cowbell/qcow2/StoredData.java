@@ -59,8 +59,24 @@ sealed interface StoredData extends ClusterStore, Closeable {
     }
   }
 
-  /** The file is a raw image of the disk by itself, and has to stay one. */
-  record Raw(HostFile file) implements StoredData {
+  /**
+   * The file is a raw image of the disk by itself, and has to stay one: it ends where the disk
+   * ends, although clusters may go on.
+   */
+  final class Raw implements StoredData {
+    private final HostFile file;
+    private volatile long diskSize;
+
+    Raw(HostFile file, long diskSize) {
+      this.file = file;
+      this.diskSize = diskSize;
+    }
+
+    @Override
+    public HostFile file() {
+      return file;
+    }
+
     @Override
     public void read(long guestOffset, long hostOffset, ByteBuffer dst) throws IOException {
       file.readPadded(hostOffset, dst);
@@ -68,7 +84,10 @@ sealed interface StoredData extends ClusterStore, Closeable {
 
     @Override
     public void write(long guestOffset, long hostOffset, ByteBuffer src) throws IOException {
-      file.write(hostOffset, src);
+      int limit = src.limit();
+      int inside = Math.clamp(diskSize - hostOffset, 0, src.remaining());
+      file.write(hostOffset, src.limit(src.position() + inside));
+      src.limit(limit).position(limit);
     }
 
     @Override
@@ -77,8 +96,9 @@ sealed interface StoredData extends ClusterStore, Closeable {
     }
 
     @Override
-    public void resized(long diskSize) throws IOException {
-      file.resize(diskSize);
+    public void resized(long newSize) throws IOException {
+      file.resize(newSize);
+      diskSize = newSize;
     }
 
     @Override

@@ -74,7 +74,11 @@ class WritingIT {
       mirror.assertShownByQemu(image);
       if (variant.layer() == WrittenVariant.Layer.RAW_DATA_FILE) {
         byte[] raw = Files.readAllBytes(folder.resolve("guest.data"));
-        assertThat(Arrays.mismatch(raw, mirror.content())).isEqualTo(-1);
+        assertThat(Arrays.mismatch(raw, mirror.content()))
+            .as(
+                "seed %d: %d bytes of data file, %d of disk",
+                seed, raw.length, mirror.content().length)
+            .isEqualTo(-1);
       }
     }
     if (variant.canShare()) {
