@@ -110,7 +110,8 @@ final class WriterProcess {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    process.destroyForcibly();
+    // Unlike Process.destroyForcibly this leaves the pipe, and what is still in it, alone.
+    process.toHandle().destroyForcibly();
   }
 
   public static void main(String[] args) throws IOException {
