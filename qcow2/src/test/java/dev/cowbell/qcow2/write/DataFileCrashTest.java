@@ -12,7 +12,6 @@ import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.io.MemoryHostFile;
 import dev.cowbell.qcow2.testing.CrashingHostFile;
-import dev.cowbell.qcow2.testing.RefcountAudit;
 import dev.cowbell.qcow2.testing.SmallImage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -133,6 +132,5 @@ class DataFileCrashTest {
     try (Qcow2Image image = Qcow2Image.adopt(new MemoryHostFile("left", left), reading)) {
       model.assertLeftBy(flushes, image);
     }
-    assertThat(RefcountAudit.of(left)).isNotNull();
   }
 }
