@@ -54,8 +54,12 @@ public final class Restore {
       try {
         execute(catalogue, plan, request);
         return plan;
-      } catch (PreconditionFailedException | DamagedObjectException e) {
-        // a merge may have replaced an overlay, and its manifest, while we were reading
+      } catch (PreconditionFailedException e) {
+        // a merge replaced an overlay while we were reading; its manifest may follow a little later
+        if (changes == MAX_CHANGES) {
+          throw e;
+        }
+      } catch (DamagedObjectException e) {
         if (changes == MAX_CHANGES || !hasChanged(plan, request)) {
           throw e;
         }

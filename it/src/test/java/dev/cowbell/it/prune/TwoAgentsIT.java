@@ -7,7 +7,7 @@ import dev.cowbell.it.backup.GuestImage;
 import dev.cowbell.it.backup.Sha256;
 import dev.cowbell.it.backup.TestRepository;
 import dev.cowbell.it.qemu.Shell;
-import dev.cowbell.storage.s3.S3ProxyServer;
+import dev.cowbell.it.storage.CephGateway;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,12 +42,12 @@ class TwoAgentsIT {
 
   @Test
   void writers_take_turns_and_readers_read_what_was_backed_up_on_an_s3_server() throws Exception {
-    try (S3ProxyServer server = new S3ProxyServer()) {
-      run(
-          TestRepository.create(
-              "s3://turns/some/where?endpoint=" + server.endpoint(),
-              server.credentials().resolveCredentials()));
-    }
+    // not S3Proxy: its conditional PUT lets two writers win
+    CephGateway server = CephGateway.running();
+    run(
+        TestRepository.create(
+            "s3://turns/some/where?endpoint=" + server.endpoint(),
+            server.credentials().resolveCredentials()));
   }
 
   private void run(TestRepository repository) throws Exception {
