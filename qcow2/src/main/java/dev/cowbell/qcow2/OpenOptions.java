@@ -5,6 +5,7 @@ import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
 import dev.cowbell.qcow2.map.L2Cache;
 import dev.cowbell.qcow2.write.BarrierMode;
+import dev.cowbell.qcow2.write.LazyRefcounts;
 
 /**
  * How to open an image.
@@ -19,6 +20,7 @@ import dev.cowbell.qcow2.write.BarrierMode;
  * @param writtenLayer the one layer below the image that is to be written to all the same: 1 for
  *     its backing file, 2 for the one below that, and so on; 0 for none
  * @param barriers what a writer makes sure of by flushing
+ * @param lazyRefcounts whether a writer leaves refcounts unwritten until the image is closed
  * @param io how the image file itself is read and written when it is opened by its path
  */
 public record OpenOptions(
@@ -31,6 +33,7 @@ public record OpenOptions(
     Access access,
     int writtenLayer,
     BarrierMode barriers,
+    LazyRefcounts lazyRefcounts,
     HostIo io) {
 
   /** What is to be done with an image. */
@@ -61,6 +64,7 @@ public record OpenOptions(
         Access.READ_ONLY,
         0,
         BarrierMode.METADATA,
+        LazyRefcounts.AS_STATED,
         HostIo.CHANNEL);
   }
 
@@ -80,6 +84,7 @@ public record OpenOptions(
         access,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -94,6 +99,7 @@ public record OpenOptions(
         access,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -108,6 +114,7 @@ public record OpenOptions(
         access,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -122,6 +129,7 @@ public record OpenOptions(
         access,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -136,6 +144,7 @@ public record OpenOptions(
         access,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -150,6 +159,7 @@ public record OpenOptions(
         access,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -166,6 +176,7 @@ public record OpenOptions(
         wanted,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -181,6 +192,7 @@ public record OpenOptions(
         access,
         depth,
         barriers,
+        lazyRefcounts,
         io);
   }
 
@@ -195,6 +207,22 @@ public record OpenOptions(
         access,
         writtenLayer,
         mode,
+        lazyRefcounts,
+        io);
+  }
+
+  public OpenOptions withLazyRefcounts(LazyRefcounts wanted) {
+    return new OpenOptions(
+        references,
+        backingFormat,
+        scope,
+        lock,
+        l2CacheBytes,
+        passphrases,
+        access,
+        writtenLayer,
+        barriers,
+        wanted,
         io);
   }
 
@@ -209,6 +237,7 @@ public record OpenOptions(
         access,
         writtenLayer,
         barriers,
+        lazyRefcounts,
         kind);
   }
 }

@@ -19,7 +19,6 @@ import dev.cowbell.qcow2.refcount.HeadWriter;
 import dev.cowbell.qcow2.snapshot.NewSnapshot;
 import dev.cowbell.qcow2.snapshot.SnapshotEditor;
 import dev.cowbell.qcow2.snapshot.SnapshotTable;
-import dev.cowbell.qcow2.write.BarrierMode;
 import dev.cowbell.qcow2.write.ImageWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -107,7 +106,7 @@ public final class Qcow2Image implements WritableDisk {
       StoredData data,
       @Nullable MappedDisk backing,
       L2Cache cache,
-      BarrierMode barriers)
+      OpenOptions options)
       throws IOException {
     HeadWriter head = HeadWriter.open(file);
     ClusterAllocator allocator = ClusterAllocator.open(file, head);
@@ -121,7 +120,8 @@ public final class Qcow2Image implements WritableDisk {
             data,
             backing != null,
             backing == null ? 0 : backing.size(),
-            barriers,
+            options.barriers(),
+            options.lazyRefcounts(),
             recorder);
     Qcow2Image image =
         new Qcow2Image(

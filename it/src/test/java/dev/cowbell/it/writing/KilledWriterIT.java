@@ -75,7 +75,7 @@ class KilledWriterIT {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "cluster_size=64k,lazy_refcounts=on",
+        "cluster_size=64k",
         "cluster_size=4k",
         "cluster_size=16k,extended_l2=on",
         "cluster_size=512,compat=0.10"
@@ -107,6 +107,47 @@ class KilledWriterIT {
     QemuImg.of("snapshot", "-a", "first", image);
     QemuIo.of(image, "read -q -P 1 0 1M", "read -q -P 0 1M 8M", "read -q -P 2 9M 64k");
     QemuImg.checkClean(image);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cluster_size=64k",
+        "cluster_size=4k,refcount_bits=8",
+        "cluster_size=16k,extended_l2=on,refcount_bits=64"
+      })
+  void leaves_what_qemu_and_we_repair_when_killed_with_refcounts_in_memory(String options)
+      throws Exception {
+    Path image = folder.resolve("image.qcow2");
+    QemuImg.create(image, options + ",lazy_refcounts=on", SIZE);
+    QemuIo.of(image, "write -q -P 1 0 1M", "write -q -P 2 9M 64k");
+    QemuImg.of("snapshot", "-c", "first", image);
+    QemuImg.of("bitmap", "--add", image, "record");
+
+    EndlessWriter.killedAfter(image, new Random(SEED).nextInt(100));
+
+    assertThat(features(image) & DIRTY).isEqualTo(DIRTY);
+    assertThat(QemuImg.check(image).exit()).isEqualTo(2);
+    Mirror mirror = Mirror.ofQemu(image);
+    byte[] content = mirror.content();
+    for (int i = 0; i < SIZE / 2; i++) {
+      if (content[i] != EndlessWriter.FLUSHED) {
+        throw new AssertionError("lost the flushed byte at " + i + " of " + options);
+      }
+    }
+    Path copy = Files.copy(image, folder.resolve("copy.qcow2"));
+    QemuIo.of(copy, "write -q -P 5 0 64k");
+    try (Qcow2Image opened = open(image)) {
+      mirror.assertShownBy(opened, options);
+    }
+    for (Path repaired : List.of(copy, image)) {
+      assertThat(features(repaired) & DIRTY).isZero();
+      mirror.assertShownByQemu(repaired);
+      QemuImg.of("bitmap", "--remove", repaired, "record");
+      QemuImg.of("snapshot", "-a", "first", repaired);
+      QemuIo.of(repaired, "read -q -P 1 0 1M", "read -q -P 0 1M 8M", "read -q -P 2 9M 64k");
+      QemuImg.checkClean(repaired);
+    }
   }
 
   private static Qcow2Image open(Path image) throws IOException {

@@ -273,6 +273,16 @@ public final class ClusterAllocator {
     return unwanted.size();
   }
 
+  /** Whether there are refcounts that {@link #writeBack} would write. */
+  public boolean isChanged() {
+    return refcounts.isChanged();
+  }
+
+  /** Whether some of them are in blocks that the file knows nothing of. */
+  public boolean hasNewBlocks() {
+    return refcounts.hasNewBlocks();
+  }
+
   /**
    * Writes refcounts to the file. Flushed are only new refcount blocks, before their table entry.
    */

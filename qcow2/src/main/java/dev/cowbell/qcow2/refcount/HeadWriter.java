@@ -61,6 +61,15 @@ public final class HeadWriter {
   }
 
   /**
+   * Says that refcounts in the file may be wrong from now on, or that they are right again. Durable
+   * when this returns.
+   */
+  public void markDirty(boolean dirty) throws IOException {
+    FeatureBits features = head.header().features();
+    setFeaturesDurably(dirty ? features.with(Feature.DIRTY) : features.without(Feature.DIRTY));
+  }
+
+  /**
    * Puts a refcount table of another width in force: one write inside the first sector, durable
    * when this returns.
    */

@@ -84,6 +84,16 @@ public final class MetadataCache {
     tables.remove(offset);
   }
 
+  /** Whether a table was changed and not written yet. */
+  public boolean isChanged() {
+    for (Table table : tables.values()) {
+      if (table.dirty) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Writes every changed table to the file, in the order of their offsets. Does not flush. */
   public void writeBack() throws IOException {
     List<Long> dirty = new ArrayList<>();

@@ -140,6 +140,16 @@ final class Refcounts {
     width.set(bytes, indexInBlock(cluster), refcount);
   }
 
+  /** Whether anything was changed and not written yet. */
+  boolean isChanged() {
+    return table.isChanged() || blocks.isChanged();
+  }
+
+  /** Whether there are blocks that the table in the file does not refer to yet. */
+  boolean hasNewBlocks() {
+    return table.isChanged();
+  }
+
   /**
    * Writes all changes to the file. New blocks are flushed before the table refers to them; changed
    * refcounts are not flushed.

@@ -1,10 +1,12 @@
 package dev.cowbell.qcow2.write;
 
 import dev.cowbell.qcow2.CorruptImageException;
+import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.map.TableChanges;
 import dev.cowbell.qcow2.refcount.ClusterAllocator;
 import dev.cowbell.qcow2.refcount.ClusterAllocator.Released;
+import dev.cowbell.qcow2.refcount.HeadWriter;
 import dev.cowbell.qcow2.refcount.MetadataGuard.Kind;
 import java.io.IOException;
 import java.util.List;
@@ -16,11 +18,18 @@ import java.util.concurrent.locks.StampedLock;
  * nothing but leaks: refcounts, a flush of them and of the data, L2 tables, a flush, L1 entries, a
  * flush; only then are clusters given out again that nothing refers to any more.
  *
+ * <p>With lazy refcounts the dirty bit is set durably before the first commit that leaves refcounts
+ * in memory, and cleared again when they have been written: before anybody else edits the image,
+ * and before it is closed. New refcount blocks are written at once all the same, so that whoever
+ * repairs the image finds a place for every refcount.
+ *
  * <p>Reads and writes in place go on while a commit waits for the disk.
  */
 final class GroupCommit {
   private final HostFile image;
   private final List<HostFile> files;
+  private final HeadWriter head;
+  private final LazyRefcounts lazy;
   private final Damage damage;
   private final StampedLock lock;
 
@@ -31,18 +40,18 @@ final class GroupCommit {
   private ClusterAllocator allocator;
 
   /**
-   * @param files what a flush covers, the image among them
    * @param lock held exclusively by whoever changes metadata in memory
    */
   GroupCommit(
-      HostFile image,
-      List<HostFile> files,
+      ImageWriter.Parts parts,
       TableChanges changes,
       ClusterAllocator allocator,
       Damage damage,
       StampedLock lock) {
-    this.image = image;
-    this.files = files;
+    this.image = parts.file();
+    this.files = parts.files();
+    this.head = parts.head();
+    this.lazy = parts.lazyRefcounts();
     this.changes = changes;
     this.allocator = allocator;
     this.damage = damage;
@@ -125,7 +134,11 @@ final class GroupCommit {
 
   private void writeRefcounts() throws IOException {
     holdAllocated();
-    allocator.writeBack();
+    if (allocator.hasNewBlocks() || !lazy.appliesTo(head.head().header())) {
+      allocator.writeBack();
+    } else if (allocator.isChanged()) {
+      head.markDirty(true);
+    }
   }
 
   private void writeTables(boolean flushed) throws IOException {
@@ -180,13 +193,21 @@ final class GroupCommit {
     try {
       long exclusive = lockWithoutChanges();
       try {
-        allocator.writeBack();
+        writeLateRefcounts();
         return step.run();
       } finally {
         lock.unlockWrite(exclusive);
       }
     } finally {
       turn.unlock();
+    }
+  }
+
+  private void writeLateRefcounts() throws IOException {
+    allocator.writeBack();
+    if (head.head().header().features().has(Feature.DIRTY)) {
+      image.flush();
+      head.markDirty(false);
     }
   }
 

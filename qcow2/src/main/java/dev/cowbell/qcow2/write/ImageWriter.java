@@ -1,5 +1,6 @@
 package dev.cowbell.qcow2.write;
 
+import dev.cowbell.qcow2.UnsupportedFeatureException;
 import dev.cowbell.qcow2.WritableDisk.ZeroSpace;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.io.HostFile;
@@ -56,6 +57,7 @@ public final class ImageWriter {
       boolean backed,
       long backedBytes,
       BarrierMode barriers,
+      LazyRefcounts lazyRefcounts,
       WriteObserver observer) {}
 
   /**
@@ -68,7 +70,11 @@ public final class ImageWriter {
 
   private final Parts parts;
 
-  public ImageWriter(Parts parts, State state) {
+  /**
+   * @throws UnsupportedFeatureException if lazy refcounts are wanted and the image can't have them
+   */
+  public ImageWriter(Parts parts, State state) throws UnsupportedFeatureException {
+    parts.lazyRefcounts().check(parts.head().head().header());
     this.parts = parts;
     this.file = parts.file();
     this.head = parts.head();
@@ -81,7 +87,7 @@ public final class ImageWriter {
             (long) MIN_CHANGED_TABLES * head.head().header().geometry().clusterSize());
     this.allocator = state.allocator();
     this.changes = state.changes();
-    this.commit = new GroupCommit(file, parts.files(), changes, allocator, damage, lock);
+    this.commit = new GroupCommit(parts, changes, allocator, damage, lock);
     ActiveTables tables = new ActiveTables(changes, allocator, damage);
     this.data = dataWriter(tables, state);
     this.zeroes = zeroWriter(tables, state);
