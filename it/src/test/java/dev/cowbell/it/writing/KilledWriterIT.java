@@ -3,6 +3,7 @@ package dev.cowbell.it.writing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cowbell.bitmaps.ExtentSet;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
 import dev.cowbell.it.qemu.Shell;
@@ -10,10 +11,22 @@ import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.OpenOptions;
 import dev.cowbell.qcow2.OpenOptions.Access;
 import dev.cowbell.qcow2.Qcow2Image;
+import dev.cowbell.qcow2.amend.AmendOptions;
+import dev.cowbell.qcow2.amend.ImageAmendment;
+import dev.cowbell.qcow2.bitmap.BitmapEditor;
+import dev.cowbell.qcow2.format.RefcountWidth;
+import dev.cowbell.qcow2.layers.LayerListener;
+import dev.cowbell.qcow2.layers.LayerRebase;
+import dev.cowbell.qcow2.snapshot.NewSnapshot;
+import dev.cowbell.qcow2.snapshot.SnapshotEditor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,6 +69,49 @@ class KilledWriterIT {
     QemuImg.of("snapshot", "-a", "first", image);
     QemuIo.of(image, "read -q -P 1 0 1M");
     QemuImg.checkClean(image);
+  }
+
+  @FunctionalInterface
+  private interface Edit {
+    void run(Path image) throws IOException;
+  }
+
+  private static final Map<String, Edit> EDITS =
+      Map.of(
+          "bitmap",
+          image -> {
+            try (BitmapEditor editor = BitmapEditor.open(image)) {
+              editor.add("b", 16, true, ExtentSet.empty());
+              editor.commit();
+            }
+          },
+          "snapshot",
+          image -> {
+            try (SnapshotEditor editor = SnapshotEditor.open(image)) {
+              editor.create(NewSnapshot.named("second", Instant.EPOCH));
+            }
+          },
+          "amend",
+          image ->
+              ImageAmendment.run(
+                  image,
+                  new AmendOptions(
+                      Optional.empty(), Optional.of(new RefcountWidth(5)), Optional.of(false))),
+          "rebase",
+          image ->
+              new LayerRebase(OpenOptions.following(), LayerListener.NONE)
+                  .unsafely(image, Optional.empty()));
+
+  @ParameterizedTest
+  @ValueSource(strings = {"bitmap", "snapshot", "amend", "rebase"})
+  void repairs_what_qemu_left_before_an_edit(String edit) throws IOException {
+    Path image = killedByQemu("cluster_size=64k");
+    Mirror mirror = Mirror.ofQemu(image);
+
+    Objects.requireNonNull(EDITS.get(edit)).run(image);
+
+    assertThat(features(image) & DIRTY).isZero();
+    mirror.assertShownByQemu(image);
   }
 
   @Test

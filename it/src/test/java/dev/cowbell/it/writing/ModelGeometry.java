@@ -2,6 +2,7 @@ package dev.cowbell.it.writing;
 
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
+import dev.cowbell.qcow2.write.LazyRefcounts;
 import java.nio.file.Path;
 import java.util.Random;
 
@@ -44,6 +45,11 @@ record ModelGeometry(
         raw,
         !raw && random.nextBoolean() ? sectors(random, 2 * size) : 0,
         size);
+  }
+
+  /** How refcounts may be written this time. */
+  LazyRefcounts lazyRefcounts(Random random) {
+    return version == 3 && random.nextBoolean() ? LazyRefcounts.ON : LazyRefcounts.AS_STATED;
   }
 
   private static int sectors(Random random, int most) {

@@ -66,6 +66,7 @@ final class ModelIT {
           OpenOptions.following()
               .withAccess(Access.READ_WRITE)
               .withBarriers(barriers)
+              .withLazyRefcounts(geometry.lazyRefcounts(random))
               .withL2CacheBytes(random.nextBoolean() ? 1 << 20 : 8 << 20);
       try (Qcow2Image opened = Qcow2Image.open(image, options)) {
         for (int i = 0; i < OPERATIONS; i++) {

@@ -2,6 +2,7 @@ package dev.cowbell.qcow2.amend;
 
 import dev.cowbell.qcow2.ImageException;
 import dev.cowbell.qcow2.UnsupportedFeatureException;
+import dev.cowbell.qcow2.check.ImageRepair;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.RefcountWidth;
@@ -15,9 +16,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * Changes the format of an image that nobody has open, as {@code qemu-img amend} does. Each change
- * is put in force by one write of the header; a crash leaves the image with some of the changes
- * made, and leaked clusters at most.
+ * Changes the format of an image that nobody has open, as {@code qemu-img amend} does; one that was
+ * not closed (dirty bit) is repaired first. Each change is put in force by one write of the header;
+ * a crash leaves the image with some of the changes made, and leaked clusters at most.
  */
 public final class ImageAmendment {
 
@@ -38,6 +39,7 @@ public final class ImageAmendment {
 
   /** {@link #run(Path, AmendOptions)} for a file that is open and locked. */
   public static void run(HostFile file, AmendOptions wanted) throws IOException {
+    ImageRepair.recoverDirty(file);
     HeadWriter head = HeadWriter.open(file);
     try {
       // Refuses images that can't be written to.

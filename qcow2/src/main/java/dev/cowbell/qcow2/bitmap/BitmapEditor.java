@@ -14,6 +14,7 @@ import dev.cowbell.qcow2.BitmapRefusedException;
 import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.ImageException;
 import dev.cowbell.qcow2.ImageLockedException;
+import dev.cowbell.qcow2.check.ImageRepair;
 import dev.cowbell.qcow2.format.Bytes;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.io.ChannelHostFile;
@@ -84,11 +85,13 @@ public final class BitmapEditor implements Closeable {
 
   /**
    * Starts editing. Bitmaps that are to be ignored (version 2, autoclear bit off) count as absent.
+   * An image that was not closed (dirty bit) is repaired first.
    *
    * @param file open for writing, locked against other programs; stays the caller's to close
-   * @throws ImageException if the image is damaged or marked dirty or corrupt
+   * @throws ImageException if the image is damaged or marked corrupt
    */
   public static BitmapEditor open(HostFile file) throws IOException {
+    ImageRepair.recoverDirty(file);
     HeadWriter head = HeadWriter.open(file);
     ClusterAllocator allocator;
     try {

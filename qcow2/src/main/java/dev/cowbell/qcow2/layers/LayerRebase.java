@@ -9,6 +9,7 @@ import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.ReferenceException;
 import dev.cowbell.qcow2.ReferenceOpener;
 import dev.cowbell.qcow2.WritableDisk.ZeroSpace;
+import dev.cowbell.qcow2.check.ImageRepair;
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.io.ImageLock;
@@ -56,6 +57,7 @@ public final class LayerRebase {
   public void unsafely(Path path, Optional<NewBacking> wanted) throws IOException {
     try (HostFile file = ChannelHostFile.open(path, ImageLock.Use.WRITE)) {
       try {
+        ImageRepair.recoverDirty(file);
         HeadWriter head = HeadWriter.open(file);
         NewBacking.head(head.head(), wanted);
         ClusterAllocator.open(file, head);

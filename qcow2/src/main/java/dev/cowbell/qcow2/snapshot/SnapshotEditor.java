@@ -7,6 +7,7 @@ import dev.cowbell.qcow2.SnapshotNotFoundException;
 import dev.cowbell.qcow2.SnapshotRefusedException;
 import dev.cowbell.qcow2.UnsupportedFeatureException;
 import dev.cowbell.qcow2.bitmap.PersistentBitmaps;
+import dev.cowbell.qcow2.check.ImageRepair;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.L1Entry;
@@ -72,12 +73,13 @@ public final class SnapshotEditor implements Closeable {
   }
 
   /**
-   * Starts editing.
+   * Starts editing. An image that was not closed (dirty bit) is repaired first.
    *
    * @param file open for writing, locked against other programs; stays the caller's to close
-   * @throws ImageException if the image is damaged or marked dirty or corrupt
+   * @throws ImageException if the image is damaged or marked corrupt
    */
   public static SnapshotEditor open(HostFile file) throws IOException {
+    ImageRepair.recoverDirty(file);
     HeadWriter head = HeadWriter.open(file);
     try {
       return on(file, head, ClusterAllocator.open(file, head));

@@ -193,12 +193,15 @@ class BitmapEditorTest {
   }
 
   @Test
-  void refuses_dirty_and_corrupt_images() {
-    for (Feature feature : List.of(Feature.DIRTY, Feature.CORRUPT)) {
-      SmallImage image = new SmallImage(16, 4, DISK, FeatureBits.NONE.with(feature), "");
-      assertThatThrownBy(() -> BitmapEditor.open(new CrashingHostFile(image.bytes())))
+  void refuses_images_that_are_marked_corrupt_and_writes_nothing() {
+    FeatureBits corrupt = FeatureBits.NONE.with(Feature.CORRUPT);
+    for (FeatureBits features : List.of(corrupt, corrupt.with(Feature.DIRTY))) {
+      byte[] image = new SmallImage(16, 4, DISK, features, "").bytes();
+      CrashingHostFile file = new CrashingHostFile(image);
+      assertThatThrownBy(() -> BitmapEditor.open(file))
           .isInstanceOf(CorruptImageException.class)
           .hasMessageContaining("repair");
+      assertThat(file.changes()).isZero();
     }
   }
 
