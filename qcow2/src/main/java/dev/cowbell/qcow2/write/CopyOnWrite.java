@@ -44,10 +44,38 @@ final class CopyOnWrite {
       store.write(from, host, scratch.flip());
       return;
     }
+    int unit = store.granularity();
     long end = at + src.remaining();
-    copy(from, at, host);
-    store.write(at, host + (at - from), src);
-    copy(end, to, host + (end - from));
+    long wholeTo = end / unit * unit;
+    long next = at;
+    copy(from, at / unit * unit, host);
+    if (next % unit != 0) {
+      next = Math.min(end, Math.ceilDiv(at, unit) * unit);
+      sector(from, at, src, (int) (next - at), host);
+    }
+    if (next < wholeTo) {
+      store.write(next, host + (next - from), take(src, (int) (wholeTo - next)));
+      next = wholeTo;
+    }
+    if (next < end) {
+      sector(from, next, src, (int) (end - next), host);
+    }
+    long after = Math.ceilDiv(end, unit) * unit;
+    copy(after, to, host + (after - from));
+  }
+
+  /** Writes new bytes that are part of one unit only, with the rest of it. */
+  private void sector(long from, long at, ByteBuffer src, int length, long host)
+      throws IOException {
+    int unit = store.granularity();
+    long start = at / unit * unit;
+    write(start, at, take(src, length), start + unit, host + (start - from));
+  }
+
+  private static ByteBuffer take(ByteBuffer src, int length) {
+    ByteBuffer part = src.slice(src.position(), length);
+    src.position(src.position() + length);
+    return part;
   }
 
   /** Writes old bytes alone. */
