@@ -133,9 +133,15 @@ public final class RawDisk implements WritableDisk {
    * Makes the disk longer, with zeroes, or cuts it off. No other call may run meanwhile.
    *
    * @param newSize in bytes, 0 or more
+   * @throws IOException if it can't be done, as with a block device
    */
   public void resize(long newSize) throws IOException {
     file.resize(newSize);
+    if (file.size() != newSize) {
+      throw new IOException(
+          "%s: a block device of %d bytes can't be given %d"
+              .formatted(file.name(), file.size(), newSize));
+    }
     fileSize = newSize;
   }
 

@@ -29,23 +29,26 @@ public final class ChannelHostFile implements HostFile {
   private final @Nullable ImageLock lock;
 
   private final Object identity;
+  private final boolean device;
 
   private ChannelHostFile(
       String name,
       FileChannel channel,
       @Nullable NativeFile own,
       @Nullable ImageLock lock,
-      @Nullable Object identity) {
+      @Nullable Object identity,
+      boolean device) {
     this.name = name;
     this.channel = channel;
     this.own = own;
     this.lock = lock;
     this.identity = identity == null ? channel : identity;
+    this.device = device;
   }
 
   /** Takes over a channel: closing this closes it. */
   public static ChannelHostFile adopt(String name, FileChannel channel) {
-    return new ChannelHostFile(name, channel, null, null, null);
+    return new ChannelHostFile(name, channel, null, null, null, false);
   }
 
   /**
@@ -81,7 +84,7 @@ public final class ChannelHostFile implements HostFile {
     refuseWhatIsNoFile(path);
     if (!NativeFile.AVAILABLE) {
       FileChannel channel = FileChannel.open(path, options);
-      return new ChannelHostFile(path.toString(), channel, null, null, path.toRealPath());
+      return new ChannelHostFile(path.toString(), channel, null, null, path.toRealPath(), false);
     }
     // The channel is opened through the descriptor, so that locks and data belong to one file even
     // when its name changes hands in between. Opening by name first gives the better messages.
@@ -90,8 +93,9 @@ public final class ChannelHostFile implements HostFile {
     try {
       ImageLock lock = ImageLock.acquire(own, path.toString(), use);
       Object key = Files.readAttributes(own.reopenPath(), BasicFileAttributes.class).fileKey();
+      boolean device = type(own.reopenPath()) == S_IFBLK;
       FileChannel channel = FileChannel.open(own.reopenPath(), options);
-      return new ChannelHostFile(path.toString(), channel, own, lock, key);
+      return new ChannelHostFile(path.toString(), channel, own, lock, key, device);
     } catch (IOException | RuntimeException e) {
       own.close();
       throw e;
@@ -103,11 +107,14 @@ public final class ChannelHostFile implements HostFile {
     if (Files.notExists(path)) {
       throw new NoSuchFileException(path.toString());
     }
-    int type =
-        NativeFile.AVAILABLE ? (int) Files.getAttribute(path, "unix:mode") & S_IFMT : S_IFREG;
+    int type = NativeFile.AVAILABLE ? type(path) : S_IFREG;
     if (type != S_IFREG && type != S_IFBLK) {
       throw new IOException(path + ": neither a regular file nor a block device");
     }
+  }
+
+  private static int type(Path path) throws IOException {
+    return (int) Files.getAttribute(path, "unix:mode") & S_IFMT;
   }
 
   /** The descriptor that holds the locks; for other ways to the same file. */
@@ -174,13 +181,24 @@ public final class ChannelHostFile implements HostFile {
   @Override
   public void resize(long size) throws IOException {
     long present = size();
-    if (own != null && size != present) {
+    if (device) {
+      checkDevice(name, present, size);
+    } else if (own != null && size != present) {
       own.truncate(size);
     } else if (size < present) {
       channel.truncate(size);
     } else if (size > present) {
       // FileChannel can't grow a file but by writing its last byte.
       channel.write(ByteBuffer.allocate(1), size - 1);
+    }
+  }
+
+  /** A device stays as long as it is; as in QEMU, a use of less of it needs nothing. */
+  static void checkDevice(String name, long present, long wanted) throws IOException {
+    if (wanted > present) {
+      throw new IOException(
+          "%s: a block device can't grow; it has %d bytes, needed are %d"
+              .formatted(name, present, wanted));
     }
   }
 

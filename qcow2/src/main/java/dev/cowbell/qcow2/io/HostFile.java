@@ -58,7 +58,12 @@ public interface HostFile extends Closeable {
   /** Writes all of {@code src}, growing the file when it ends behind the present end. */
   void write(long at, ByteBuffer src) throws IOException;
 
-  /** Makes the file exactly {@code size} bytes long; new bytes read as zeroes. */
+  /**
+   * Makes the file exactly {@code size} bytes long; new bytes read as zeroes. A block device stays
+   * as it is when it is longer.
+   *
+   * @throws IOException if it can't be done; a block device never grows
+   */
   void resize(long size) throws IOException;
 
   /** Makes a range inside the file read as zeroes, giving its space back where the host can. */

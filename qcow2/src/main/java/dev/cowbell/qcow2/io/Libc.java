@@ -25,6 +25,7 @@ final class Libc {
   static final int EINVAL = 22;
   static final int ENOSPC = 28;
   static final int ENOSYS = 38;
+  static final int ETIME = 62;
   static final int EOPNOTSUPP = 95;
 
   /** {@code struct flock}. */

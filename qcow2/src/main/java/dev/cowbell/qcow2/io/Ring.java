@@ -17,15 +17,19 @@ final class Ring implements Closeable {
 
   private static final int SETUP = 425;
   private static final int ENTER = 426;
-  private static final int GET_EVENTS = 1;
+  private static final int GET_EVENTS_BEFORE =
+      1 | 1 << 3; // IORING_ENTER_EXT_ARG brings a time limit
 
   private static final long PARAMS_SIZE = 120;
   private static final int FEATURES_AT = 20;
+  private static final int WAIT_SIZE = 24;
+  private static final int WAIT_TIME_AT = 16;
+  private static final long LONGEST_WAIT_SECONDS = 1;
   private static final int SQ_OFFSETS_AT = 40;
   private static final int CQ_OFFSETS_AT = 80;
 
-  /** IORING_FEAT_SINGLE_MMAP and IORING_FEAT_RW_CUR_POS: what came with plain reads, in 5.6. */
-  private static final int NEEDED_FEATURES = 1 | 1 << 3;
+  /** IORING_FEAT_SINGLE_MMAP, IORING_FEAT_RW_CUR_POS and, in 5.11, IORING_FEAT_EXT_ARG. */
+  private static final int NEEDED_FEATURES = 1 | 1 << 3 | 1 << 8;
 
   private static final long RINGS_MAPPING = 0;
   private static final long SQES_MAPPING = 0x1000_0000L;
@@ -47,6 +51,12 @@ final class Ring implements Closeable {
   private final int fd;
   private final MemorySegment rings;
   private final MemorySegment sqes;
+
+  /** {@code struct io_uring_getevents_arg}, and the time that it refers to. */
+  private final MemorySegment wait =
+      Arena.ofAuto().allocate(WAIT_SIZE + 2 * Long.BYTES, Long.BYTES);
+
+  private final int sqHead;
   private final int sqTail;
   private final int sqMask;
   private final int cqHead;
@@ -67,6 +77,9 @@ final class Ring implements Closeable {
       unmap(rings);
       throw e;
     }
+    wait.set(LONG, WAIT_TIME_AT, wait.address() + WAIT_SIZE);
+    wait.set(LONG, WAIT_SIZE, LONGEST_WAIT_SECONDS);
+    sqHead = params.get(INT, SQ_OFFSETS_AT);
     sqTail = params.get(INT, SQ_OFFSETS_AT + 4);
     sqMask = rings.get(INT, params.get(INT, SQ_OFFSETS_AT + 8));
     cqHead = params.get(INT, CQ_OFFSETS_AT);
@@ -95,7 +108,7 @@ final class Ring implements Closeable {
       }
       try {
         if ((params.get(INT, FEATURES_AT) & NEEDED_FEATURES) != NEEDED_FEATURES) {
-          throw new IOException("io_uring can't be used here: the kernel is older than 5.6");
+          throw new IOException("io_uring can't be used here: the kernel is older than 5.11");
         }
         return new Ring((int) fd, params);
       } catch (IOException | RuntimeException e) {
@@ -105,8 +118,12 @@ final class Ring implements Closeable {
     }
   }
 
-  /** Writes a request down for the kernel; one thread at a time, and never more than entries. */
-  void prepare(byte operation, int file, long at, long address, int length, long userData) {
+  /**
+   * Writes a request down for the kernel; one thread at a time, and never more than entries.
+   *
+   * @return the request's place in line, for {@link #hasTaken}
+   */
+  int prepare(byte operation, int file, long at, long address, int length, long userData) {
     int tail = (int) WORD.get(rings, (long) sqTail);
     long sqe = (long) (tail & sqMask) * SQE_SIZE;
     sqes.asSlice(sqe, SQE_SIZE).fill((byte) 0);
@@ -117,26 +134,30 @@ final class Ring implements Closeable {
     sqes.set(INT, sqe + 24, length);
     sqes.set(LONG, sqe + 32, userData);
     WORD.setRelease(rings, (long) sqTail, tail + 1);
+    return tail;
+  }
+
+  /** Whether the kernel took a request, and so may use its memory until it says it is done. */
+  boolean hasTaken(int place) {
+    return (int) WORD.getAcquire(rings, (long) sqHead) - place > 0;
   }
 
   /**
-   * Hands prepared requests to the kernel, and waits until something is done if told to. May come
-   * back early without anything being done.
+   * Hands prepared requests to the kernel, and waits until something is done if told to, a second
+   * at most. May come back early without anything being done.
    *
-   * @return how many were taken
+   * @return how many were taken; or the negated errno of a failure that the next call would meet,
+   *     too
    */
   int enter(int prepared, boolean waiting) {
     long result =
-        Libc.syscall(ENTER, fd, prepared, waiting ? 1 : 0, waiting ? GET_EVENTS : 0, 0, 0);
-    if (result >= 0) {
-      return (int) result;
-    }
-    int errno = (int) -result;
-    if (errno != Libc.EINTR && errno != Libc.EAGAIN && errno != Libc.EBUSY) {
-      // The kernel may own callers' memory now: there is no way on for those who wait.
-      throw new IllegalStateException("io_uring_enter: " + Libc.describe(errno));
-    }
-    return 0;
+        waiting
+            ? Libc.syscall(ENTER, fd, prepared, 1, GET_EVENTS_BEFORE, wait.address(), WAIT_SIZE)
+            : Libc.syscall(ENTER, fd, prepared, 0, 0, 0, 0);
+    return switch ((int) -result) {
+      case Libc.EINTR, Libc.EAGAIN, Libc.EBUSY, Libc.ETIME -> 0;
+      default -> (int) result;
+    };
   }
 
   /** Hands out what is done; one thread at a time. */

@@ -2,7 +2,10 @@ package dev.cowbell.qcow2.io;
 
 import java.io.IOException;
 
-/** Reads and writes one descriptor through the process's ring. */
+/**
+ * Reads and writes one descriptor through the process's ring, and by plain system calls what the
+ * ring can't take any more.
+ */
 final class RingTransfer implements Transfer {
   private final SharedRing ring;
   private final NativeFile file;
@@ -20,12 +23,14 @@ final class RingTransfer implements Transfer {
 
   @Override
   public int read(long address, long at, int length) {
-    return ring.perform(Ring.OP_READ, file.descriptor(), at, address, length);
+    int result = ring.perform(Ring.OP_READ, file.descriptor(), at, address, length);
+    return result == SharedRing.NOT_TAKEN ? file.read(address, at, length) : result;
   }
 
   @Override
   public int write(long address, long at, int length) {
-    return ring.perform(Ring.OP_WRITE, file.descriptor(), at, address, length);
+    int result = ring.perform(Ring.OP_WRITE, file.descriptor(), at, address, length);
+    return result == SharedRing.NOT_TAKEN ? file.write(address, at, length) : result;
   }
 
   @Override

@@ -17,9 +17,17 @@ import org.jspecify.annotations.Nullable;
  * is done first, and wakes whose it was, until its own request is done; then it lets the next one
  * lead. A lone thread thus makes one system call per request and never waits for another thread.
  * Requests that come together are handed to the kernel in one call.
+ *
+ * <p>Should the kernel refuse to be handed anything more, the ring has failed. What it took before
+ * it still does, and that is waited for, since it uses the requests' memory; all else is {@link
+ * #NOT_TAKEN}. A failed ring is nobody's any more once the files that are open have been closed.
  */
 final class SharedRing {
+  /** What {@link #perform} answers for a request that the kernel never saw. */
+  static final int NOT_TAKEN = Integer.MIN_VALUE;
+
   private static final int ENTRIES = 256;
+  private static final long LOOK_AGAIN_NANOS = 50_000;
 
   private static final ReentrantLock OPENING = new ReentrantLock();
   private static @Nullable SharedRing present;
@@ -29,6 +37,7 @@ final class SharedRing {
   private static final class Slot {
     private final int index;
     private volatile @Nullable Thread owner;
+    private int place;
     private int result;
     private volatile boolean done;
     private volatile boolean parking;
@@ -50,6 +59,12 @@ final class SharedRing {
   private final AtomicInteger parked = new AtomicInteger();
   private final AtomicBoolean led = new AtomicBoolean();
 
+  /** Who may be handing requests to the kernel just now. */
+  private final AtomicInteger entering = new AtomicInteger();
+
+  /** The errno with which the kernel refused to be handed requests; 0 while all is well. */
+  private volatile int failure;
+
   private SharedRing(Ring ring) {
     this.ring = ring;
     for (int i = 0; i < ENTRIES; i++) {
@@ -58,11 +73,18 @@ final class SharedRing {
     }
   }
 
-  /** The ring, for one more user. */
+  /**
+   * The ring, for one more user.
+   *
+   * @throws IOException if there can be none, or the present one has failed
+   */
   static SharedRing acquire() throws IOException {
     OPENING.lock();
     try {
       SharedRing ring = present;
+      if (ring != null && ring.failure != 0) {
+        throw Libc.failure("io_uring can't be used any more: io_uring_enter", ring.failure);
+      }
       if (ring == null) {
         ring = new SharedRing(Ring.open(ENTRIES));
         present = ring;
@@ -91,10 +113,13 @@ final class SharedRing {
   /**
    * Carries out one request.
    *
-   * @return what the kernel says: a number of bytes, or a negated errno
+   * @return what the kernel says: a number of bytes, or a negated errno; or {@link #NOT_TAKEN}
    */
   int perform(byte operation, int file, long at, long address, int length) {
     Slot slot = prepare(operation, file, at, address, length);
+    if (slot == null) {
+      return NOT_TAKEN;
+    }
     boolean leads = led.compareAndSet(false, true);
     if (!leads) {
       hand(prepared.getAndSet(0));
@@ -103,7 +128,7 @@ final class SharedRing {
     if (leads) {
       lead(slot);
     }
-    int result = slot.result;
+    int result = slot.done ? slot.result : NOT_TAKEN;
     preparing.lock();
     try {
       slot.owner = null;
@@ -115,16 +140,22 @@ final class SharedRing {
     return result;
   }
 
-  private Slot prepare(byte operation, int file, long at, long address, int length) {
+  /** Null if the ring has failed. */
+  private @Nullable Slot prepare(byte operation, int file, long at, long address, int length) {
     preparing.lock();
     try {
       while (free.isEmpty()) {
         slotFree.awaitUninterruptibly();
       }
       Slot slot = free.pop();
+      if (failure != 0) {
+        free.push(slot);
+        slotFree.signal();
+        return null;
+      }
       slot.owner = Thread.currentThread();
       slot.done = false;
-      ring.prepare(operation, file, at, address, length, slot.index);
+      slot.place = ring.prepare(operation, file, at, address, length, slot.index);
       prepared.incrementAndGet();
       return slot;
     } finally {
@@ -133,8 +164,24 @@ final class SharedRing {
   }
 
   private void hand(int count) {
-    for (int left = count; left > 0; ) {
-      left -= ring.enter(left, false);
+    for (int left = count; left > 0 && failure == 0; ) {
+      left -= enter(left, false);
+    }
+  }
+
+  private int enter(int count, boolean waiting) {
+    entering.incrementAndGet();
+    try {
+      if (failure != 0) {
+        return 0;
+      }
+      int taken = ring.enter(count, waiting);
+      if (taken < 0) {
+        failure = -taken;
+      }
+      return Math.max(0, taken);
+    } finally {
+      entering.decrementAndGet();
     }
   }
 
@@ -163,11 +210,15 @@ final class SharedRing {
 
   private void lead(Slot own) {
     ring.reap(this::complete);
-    while (!own.done) {
-      int count = prepared.getAndSet(0);
-      int taken = ring.enter(count, true);
-      if (taken < count) {
-        hand(count - taken);
+    while (!own.done && !isLost(own)) {
+      if (failure == 0) {
+        int count = prepared.getAndSet(0);
+        int taken = enter(count, true);
+        if (taken < count) {
+          hand(count - taken);
+        }
+      } else {
+        LockSupport.parkNanos(this, LOOK_AGAIN_NANOS);
       }
       ring.reap(this::complete);
     }
@@ -175,6 +226,11 @@ final class SharedRing {
     if (parked.get() > 0) {
       wakeOne();
     }
+  }
+
+  /** Whether the kernel will never see a request: nobody hands over anything any more. */
+  private boolean isLost(Slot slot) {
+    return failure != 0 && entering.get() == 0 && !ring.hasTaken(slot.place);
   }
 
   /** Whoever comes to wait after the look sees that nobody leads. */

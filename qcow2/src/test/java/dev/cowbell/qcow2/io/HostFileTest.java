@@ -117,4 +117,13 @@ class HostFileTest {
           .isInstanceOf(IndexOutOfBoundsException.class);
     }
   }
+
+  @Test
+  void a_block_device_keeps_its_size_and_refuses_to_grow() throws Exception {
+    ChannelHostFile.checkDevice("/dev/vdb", 4096, 4096);
+    ChannelHostFile.checkDevice("/dev/vdb", 4096, 512);
+    assertThatThrownBy(() -> ChannelHostFile.checkDevice("/dev/vdb", 4096, 4608))
+        .isInstanceOf(IOException.class)
+        .hasMessage("/dev/vdb: a block device can't grow; it has 4096 bytes, needed are 4608");
+  }
 }
