@@ -494,17 +494,15 @@ public final class Qcow2Image implements WritableDisk {
     if (newSize < 0 || newSize % 512 != 0) {
       throw new IllegalArgumentException("a size of " + newSize + " is no multiple of 512");
     }
-    if (newSize < size() && shrinking == Shrinking.REFUSED) {
+    change(writer -> writer.resize(newSize, old -> check(old, newSize, shrinking), this::reload));
+  }
+
+  private static void check(long oldSize, long newSize, Shrinking shrinking) {
+    if (newSize < oldSize && shrinking == Shrinking.REFUSED) {
       throw new IllegalArgumentException(
           "the disk would shrink from %d to %d bytes, which was not allowed"
-              .formatted(size(), newSize));
+              .formatted(oldSize, newSize));
     }
-    change(writer -> {
-      if (recorder != null) {
-        recorder.checkResize(newSize);
-      }
-      writer.resize(newSize, this::reload);
-    });
   }
 
   @FunctionalInterface

@@ -154,7 +154,8 @@ public final class BitmapRecorder implements WriteObserver {
    *
    * @throws BitmapRefusedException if one can't: it is inconsistent, or would have too many bits
    */
-  public void checkResize(long newSize) throws BitmapRefusedException {
+  @Override
+  public void beforeResize(long newSize) throws BitmapRefusedException {
     if (inconsistent.isPresent()) {
       throw new BitmapRefusedException(
           "%s: bitmap '%s' was not saved after its last use and can't follow a resize; remove it first"
@@ -172,7 +173,7 @@ public final class BitmapRecorder implements WriteObserver {
   }
 
   /**
-   * Follows a resize that {@link #checkResize} let pass, as QEMU does: what is new is clean, and
+   * Follows a resize that {@link #beforeResize} let pass, as QEMU does: what is new is clean, and
    * what was cut off is forgotten.
    */
   public void resized(long newSize) throws IOException {

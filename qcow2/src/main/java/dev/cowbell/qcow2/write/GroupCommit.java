@@ -112,13 +112,21 @@ final class GroupCommit {
     }
   }
 
-  /** Commits while the caller holds the lock exclusively. */
+  /** Commits all there is, late refcounts included, for an edit that {@link #quiesced} runs. */
+  void alone() throws IOException {
+    if (!changes.isEmpty() || allocator.waiting() > 0) {
+      commitAlone();
+    }
+    writeLateRefcounts();
+  }
+
   private void commitAlone() throws IOException {
     damage.check();
     Released released = seal();
     boolean done = false;
     try {
-      writeRefcounts();
+      holdAllocated();
+      allocator.writeBack();
       writeTables(true);
       done = true;
     } finally {
@@ -191,9 +199,11 @@ final class GroupCommit {
   <T> T quiesced(Damage.Step<T> step) throws IOException {
     turn.lock();
     try {
-      long exclusive = lockWithoutChanges();
+      run(true);
+      // Others may change something again between a commit and the lock, and never cease to.
+      long exclusive = lock.writeLock();
       try {
-        writeLateRefcounts();
+        alone();
         return step.run();
       } finally {
         lock.unlockWrite(exclusive);
@@ -208,27 +218,6 @@ final class GroupCommit {
     if (head.head().header().features().has(Feature.DIRTY)) {
       image.flush();
       head.markDirty(false);
-    }
-  }
-
-  /**
-   * Others may change something again between a commit and the lock, and never cease to: what that
-   * was is committed with the lock held.
-   */
-  private long lockWithoutChanges() throws IOException {
-    run(true);
-    long exclusive = lock.writeLock();
-    boolean done = false;
-    try {
-      if (!changes.isEmpty() || allocator.waiting() > 0) {
-        commitAlone();
-      }
-      done = true;
-      return exclusive;
-    } finally {
-      if (!done) {
-        lock.unlockWrite(exclusive);
-      }
     }
   }
 }

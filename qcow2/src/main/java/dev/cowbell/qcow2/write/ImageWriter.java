@@ -21,7 +21,6 @@ public final class ImageWriter {
   private static final long MAX_CHANGED_BYTES = 8L << 20;
 
   private static final int MIN_CHANGED_TABLES = 4;
-  private static final int MAX_WAITING = 1 << 16;
 
   private final HostFile file;
   private final HeadWriter head;
@@ -32,14 +31,8 @@ public final class ImageWriter {
   private final long maxChangedBytes;
   private final StampedLock lock = new StampedLock();
 
-  // Replaced under the exclusive lock when somebody else has edited the image.
-  private ClusterAllocator allocator;
-  private TableChanges changes;
-  private DataWriter data;
-  private ZeroWriter zeroes;
-  private CompressedWriter compressed;
-  private Truncation truncation;
-  private long diskSize;
+  /** Replaced under the exclusive lock when somebody else has edited the image. */
+  private WritePaths paths;
 
   /**
    * What an image consists of while it is written to, and stays the same.
@@ -85,41 +78,8 @@ public final class ImageWriter {
         Math.max(
             MAX_CHANGED_BYTES,
             (long) MIN_CHANGED_TABLES * head.head().header().geometry().clusterSize());
-    this.allocator = state.allocator();
-    this.changes = state.changes();
-    this.commit = new GroupCommit(parts, changes, allocator, damage, lock);
-    ActiveTables tables = new ActiveTables(changes, allocator, damage);
-    this.data = dataWriter(tables, state);
-    this.zeroes = zeroWriter(tables, state);
-    this.compressed = new CompressedWriter(file, tables, allocator, damage, data);
-    this.truncation = new Truncation(tables, data);
-    this.diskSize = state.diskSize();
-    allocator.searchWholeFile();
-  }
-
-  private DataWriter dataWriter(ActiveTables tables, State state) {
-    CopyOnWrite copyOnWrite = new CopyOnWrite(parts.store(), state.reader(), state.diskSize());
-    return new DataWriter(
-        tables, state.allocator(), damage, parts.store(), copyOnWrite, parts.backedBytes());
-  }
-
-  private ZeroWriter zeroWriter(ActiveTables tables, State state) {
-    return new ZeroWriter(
-        tables, state.allocator(), damage, data, parts.store(), state.diskSize(), parts.backed());
-  }
-
-  /** Goes on from another state, under the exclusive lock. */
-  private void take(State state) {
-    allocator = state.allocator();
-    changes = state.changes();
-    ActiveTables tables = new ActiveTables(changes, allocator, damage);
-    data = dataWriter(tables, state);
-    zeroes = zeroWriter(tables, state);
-    compressed = new CompressedWriter(file, tables, allocator, damage, data);
-    truncation = new Truncation(tables, data);
-    diskSize = state.diskSize();
-    commit.take(changes, allocator);
-    allocator.searchWholeFile();
+    this.commit = new GroupCommit(parts, state.changes(), state.allocator(), damage, lock);
+    this.paths = WritePaths.of(parts, state, damage);
   }
 
   /** Keeps entries as they are until {@link #endReading}; the lock can't be taken twice. */
@@ -131,10 +91,13 @@ public final class ImageWriter {
     lock.unlockRead(stamp);
   }
 
-  /** Writes all of {@code src}; the range is inside the disk. */
+  /**
+   * Writes all of {@code src}.
+   *
+   * @throws IndexOutOfBoundsException if the range is not inside the disk
+   */
   public void write(long at, ByteBuffer src) throws IOException {
     damage.check();
-    observer.beforeChange(at, src.remaining());
     long next = at;
     while (src.hasRemaining()) {
       int done = writeInPlace(next, src);
@@ -149,7 +112,8 @@ public final class ImageWriter {
   private int writeInPlace(long at, ByteBuffer src) throws IOException {
     long shared = lock.readLock();
     try {
-      return data.writeInPlace(at, src);
+      begin(at, src.remaining());
+      return paths.data().writeInPlace(at, src);
     } finally {
       lock.unlockRead(shared);
     }
@@ -159,20 +123,35 @@ public final class ImageWriter {
     boundChanges();
     long exclusive = lock.writeLock();
     try {
-      return data.write(at, src);
+      begin(at, src.remaining());
+      return paths.data().write(at, src);
     } finally {
       lock.unlockWrite(exclusive);
     }
   }
 
-  /** Makes a range zero that is inside the disk. */
-  public void writeZeroes(long at, long length, ZeroSpace space) throws IOException {
-    inSteps(at, length, (from, to) -> zeroes.zero(from, to, space));
+  /** With the lock held, so that the disk keeps its size from here to the change. */
+  private void begin(long at, long length) throws IOException {
+    paths.checkInside(at, length);
+    observer.beforeChange(at, length);
   }
 
-  /** Discards what can be of a range that is inside the disk. */
+  /**
+   * Makes a range zero.
+   *
+   * @throws IndexOutOfBoundsException if it is not inside the disk
+   */
+  public void writeZeroes(long at, long length, ZeroSpace space) throws IOException {
+    inSteps(at, length, (from, to) -> paths.zeroes().zero(from, to, space));
+  }
+
+  /**
+   * Discards what can be of a range.
+   *
+   * @throws IndexOutOfBoundsException if it is not inside the disk
+   */
   public void discard(long at, long length) throws IOException {
-    inSteps(at, length, (from, to) -> zeroes.discard(from, to));
+    inSteps(at, length, (from, to) -> paths.zeroes().discard(from, to));
   }
 
   /** A bounded piece of work on a range; says where the rest of the range starts. */
@@ -183,8 +162,14 @@ public final class ImageWriter {
 
   private void inSteps(long at, long length, RangeStep step) throws IOException {
     damage.check();
-    observer.beforeChange(at, length);
-    steps(at, at + length, step);
+    long end = at + length;
+    steps(
+        at,
+        end,
+        (from, to) -> {
+          begin(from, end - from);
+          return step.run(from, to);
+        });
     changed();
   }
 
@@ -211,7 +196,7 @@ public final class ImageWriter {
     boolean full;
     long shared = lock.readLock();
     try {
-      full = changes.bytes() >= maxChangedBytes || allocator.waiting() >= MAX_WAITING;
+      full = paths.isFull(maxChangedBytes);
     } finally {
       lock.unlockRead(shared);
     }
@@ -229,14 +214,14 @@ public final class ImageWriter {
    */
   public boolean writeCompressed(long at, ByteBuffer packed, int guestBytes) throws IOException {
     damage.check();
-    observer.beforeChange(at, guestBytes);
     boundChanges();
     long exclusive = lock.writeLock();
     try {
-      if (!compressed.isInReach()) {
+      begin(at, guestBytes);
+      if (!paths.compressed().isInReach()) {
         return false;
       }
-      compressed.write(at, packed);
+      paths.compressed().write(at, packed);
     } finally {
       lock.unlockWrite(exclusive);
     }
@@ -244,44 +229,28 @@ public final class ImageWriter {
     return true;
   }
 
+  /** Decides about a resize by the size that the disk has, which can't change meanwhile. */
+  @FunctionalInterface
+  public interface SizeCheck {
+    void check(long oldSize) throws IOException;
+  }
+
   /**
-   * Gives the disk another size. What a larger disk has more reads as zeroes; of a smaller one
-   * everything behind the new end is dropped first.
+   * Gives the disk another size, alone. What a larger disk has more reads as zeroes; of a smaller
+   * one everything behind the new end is dropped. If it fails a part of that may be gone.
    *
    * @param newSize a multiple of 512
    */
-  public void resize(long newSize, Reload reload) throws IOException {
+  public void resize(long newSize, SizeCheck check, Reload reload) throws IOException {
     damage.check();
-    Header header = head.head().header();
-    L1Resize.check(header, newSize);
-    long oldSize = diskSize;
-    int clusterSize = header.geometry().clusterSize();
-    long inUse = Math.min(oldSize, newSize);
-    long tailEnd = inUse + (-inUse & (clusterSize - 1));
-    // Whatever was left behind the end inside the last cluster must not come to light.
-    zeroTail(inUse, newSize > oldSize ? tailEnd : Math.min(tailEnd, oldSize));
-    if (newSize < oldSize) {
-      long end = oldSize + (-oldSize & (clusterSize - 1));
-      steps(tailEnd, end, (from, to) -> truncation.drop(from, to));
-    }
-    edit(
-        (image, headWriter, clusters) -> {
-          new L1Resize(image, headWriter, clusters).to(newSize);
-          parts.store().resized(newSize);
-          return image;
-        },
-        reload);
-    if (newSize > oldSize && parts.backedBytes() > oldSize) {
-      steps(
-          oldSize,
-          Math.min(newSize, parts.backedBytes()),
-          (from, to) -> zeroes.zero(from, to, ZeroSpace.MAY_FREE));
-    }
-    commit.run(true);
-  }
-
-  private void zeroTail(long from, long to) throws IOException {
-    steps(from, to, (at, end) -> zeroes.zeroInCluster(at, end));
+    commit.quiesced(() -> {
+      check.check(paths.diskSize());
+      L1Resize.check(head.head().header(), newSize);
+      observer.beforeResize(newSize);
+      new SizeChange(parts, commit, () -> paths, edit -> editAlone(edit, reload), maxChangedBytes)
+          .to(newSize);
+      return file;
+    });
   }
 
   /**
@@ -290,8 +259,11 @@ public final class ImageWriter {
    */
   public void empty() throws IOException {
     damage.check();
-    int clusterSize = head.head().header().geometry().clusterSize();
-    steps(0, diskSize + (-diskSize & (clusterSize - 1)), (from, to) -> truncation.drop(from, to));
+    Header header = head.head().header();
+    int clusterSize = header.geometry().clusterSize();
+    long diskSize = header.diskSize();
+    long end = diskSize + (-diskSize & (clusterSize - 1));
+    steps(0, end, (from, to) -> paths.truncation().drop(from, to));
     commit.run(true);
   }
 
@@ -318,21 +290,25 @@ public final class ImageWriter {
    * waits. Whether the edit succeeds or fails, what is in the file afterwards counts.
    */
   public <T> T edit(Edit<T> edit, Reload reload) throws IOException {
-    return commit.quiesced(() -> {
-      try {
-        T result = edit.on(file, head, allocator);
-        allocator.writeBack();
-        return result;
-      } finally {
-        takeAgain(reload);
-      }
-    });
+    return commit.quiesced(() -> editAlone(edit, reload));
+  }
+
+  private <T> T editAlone(Edit<T> edit, Reload reload) throws IOException {
+    try {
+      T result = edit.on(file, head, paths.allocator());
+      paths.allocator().writeBack();
+      return result;
+    } finally {
+      takeAgain(reload);
+    }
   }
 
   private void takeAgain(Reload reload) throws IOException {
     try {
       head.reread();
-      take(reload.from(head));
+      State state = reload.from(head);
+      paths = WritePaths.of(parts, state, damage);
+      commit.take(state.changes(), state.allocator());
     } catch (IOException e) {
       damage.lost(String.valueOf(e.getMessage()));
       throw e;
@@ -343,8 +319,8 @@ public final class ImageWriter {
   public void close() throws IOException {
     damage.check();
     commit.quiesced(() -> {
-      observer.beforeClose(file, head, allocator);
-      allocator.writeBack();
+      observer.beforeClose(file, head, paths.allocator());
+      paths.allocator().writeBack();
       return file;
     });
     file.flush();

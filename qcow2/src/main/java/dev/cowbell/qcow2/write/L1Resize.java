@@ -50,14 +50,27 @@ final class L1Resize {
     }
   }
 
+  /** Gives the disk another size. Durable when this returns. */
   void to(long diskSize) throws IOException {
     long needed = geometry.l1EntriesFor(diskSize);
-    if (needed <= header.l1Size()) {
-      int kept = diskSize < header.size() ? (int) Math.max(1, needed) : header.l1Size();
-      head.putActiveTable(header.l1TableOffset(), Math.min(kept, header.l1Size()), diskSize);
-      freeTable(kept);
+    if (needed > header.l1Size()) {
+      moveTable(needed, diskSize);
       return;
     }
+    int kept = diskSize < header.size() ? (int) Math.max(1, needed) : header.l1Size();
+    head.putActiveTable(header.l1TableOffset(), Math.min(kept, header.l1Size()), diskSize);
+    freeTable(kept);
+  }
+
+  /** Makes the L1 table long enough to map so many bytes; the disk's size stays. */
+  void cover(long bytes) throws IOException {
+    long needed = geometry.l1EntriesFor(bytes);
+    if (needed > header.l1Size()) {
+      moveTable(needed, header.size());
+    }
+  }
+
+  private void moveTable(long needed, long diskSize) throws IOException {
     long bytes = needed * Geometry.L1_ENTRY_SIZE;
     long offset = allocator.allocate(geometry.clustersFor(bytes));
     copyTable(offset, geometry.clustersFor(bytes) << geometry.clusterBits());

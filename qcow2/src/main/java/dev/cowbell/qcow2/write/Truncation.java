@@ -38,14 +38,19 @@ final class Truncation {
     if (first == 0) {
       tables.drop(start);
     } else {
-      ActiveTables.Writable kept = tables.own(start);
-      for (int i = first; i < geometry.l2Entries(); i++) {
-        if (kept.word(i) != 0 || kept.bitmap(i) != 0) {
-          kept.set(i, L2Entry.UNALLOCATED);
-        }
-      }
+      clear(table, start, first);
     }
     return nextCoverage(start, end);
+  }
+
+  private void clear(L2Table table, long at, int first) throws IOException {
+    ActiveTables.Writable kept = null;
+    for (int i = first; i < geometry.l2Entries(); i++) {
+      if (table.word(i) != 0 || table.bitmap(i) != 0) {
+        kept = kept == null ? tables.own(at) : kept;
+        kept.set(i, L2Entry.UNALLOCATED);
+      }
+    }
   }
 
   private long nextCoverage(long at, long end) {

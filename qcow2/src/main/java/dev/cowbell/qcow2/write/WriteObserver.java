@@ -12,10 +12,17 @@ public interface WriteObserver {
   WriteObserver NONE = (at, length) -> {};
 
   /**
-   * Guest bytes are about to be written, zeroed or discarded. Called from many threads at once, and
-   * in no order with the changes themselves. If it fails, so does the change.
+   * Guest bytes are about to be written, zeroed or discarded. Called from many threads at once,
+   * with the image's lock held. If it fails, so does the change. May be called again for the same
+   * change.
    */
   void beforeChange(long at, long length) throws IOException;
+
+  /**
+   * The disk is about to get another size; nothing else goes on. Whoever can't follow fails, and
+   * the size stays.
+   */
+  default void beforeResize(long newSize) throws IOException {}
 
   /** The guest asks for a flush; called before it, from many threads at once. */
   default void beforeFlush() throws IOException {}

@@ -170,7 +170,7 @@ final class ZeroWriter {
     if ((state.zero() & mask) != mask) {
       int allocated = state.allocated() & ~mask;
       int zero = state.zero() | mask;
-      store.zeroed(from, Math.min(diskSize, cluster + (long) behind * size) - from);
+      store.zeroed(from, Math.max(0, Math.min(diskSize, cluster + (long) behind * size) - from));
       boolean present = tables.rules().holdsCluster(state.word());
       long host = present ? state.host() : 0;
       tables

@@ -85,7 +85,7 @@ class BitmapRecorderTest {
     BitmapRecorder recorder = open(file);
     assertThat(recorder.isRecording()).isFalse();
     recorder.beforeChange(0, DISK);
-    assertThatThrownBy(() -> recorder.checkResize(2 * DISK))
+    assertThatThrownBy(() -> recorder.beforeResize(2 * DISK))
         .isInstanceOf(BitmapRefusedException.class)
         .hasMessageContaining("can't follow a resize");
     save(recorder, file);
@@ -99,7 +99,7 @@ class BitmapRecorderTest {
     recorder.beforeChange(DISK - 1, 1);
     recorder.beforeChange(DISK / 2 - 1, 1);
     for (long size : new long[] {DISK / 2, DISK}) {
-      recorder.checkResize(size);
+      recorder.beforeResize(size);
       recorder.resized(size);
     }
     save(recorder, file);

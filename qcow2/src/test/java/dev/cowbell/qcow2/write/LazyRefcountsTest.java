@@ -136,7 +136,7 @@ class LazyRefcountsTest {
       SmallImage small =
           new SmallImage(
               bits,
-              2 + random.nextInt(5),
+              4 + random.nextInt(3),
               (extended ? 12L : 100L) << bits,
               extended ? LAZY.with(Feature.EXTENDED_L2) : LAZY,
               "");

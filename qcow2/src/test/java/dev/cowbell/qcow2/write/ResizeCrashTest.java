@@ -9,6 +9,7 @@ import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.Qcow2Image.Shrinking;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.FeatureBits;
+import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.io.MemoryHostFile;
 import dev.cowbell.qcow2.testing.CrashingHostFile;
 import dev.cowbell.qcow2.testing.RefcountAudit;
@@ -23,16 +24,23 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(SeededRandom.class)
 class ResizeCrashTest {
   private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 5);
-  private static final OpenOptions WRITABLE = OpenOptions.strict().withAccess(Access.READ_WRITE);
+
+  private static OpenOptions writable(byte[] backing) {
+    return OpenOptions.strict()
+        .withReferences(_ -> new MemoryHostFile("backing", backing))
+        .withAccess(Access.READ_WRITE);
+  }
 
   /** A disk with random data, and the bytes of the image that holds it. */
   private static final class Filled {
     private final MemoryHostFile file;
     private final byte[] content;
+    private final byte[] backing;
 
-    Filled(MemoryHostFile file, byte[] content) {
+    Filled(MemoryHostFile file, byte[] content, byte[] backing) {
       this.file = file;
       this.content = content;
+      this.backing = backing;
     }
 
     byte[] image() throws IOException {
@@ -42,7 +50,13 @@ class ResizeCrashTest {
     }
   }
 
-  private static Filled fill(Random random) throws IOException {
+  private static FeatureBits features(Random random, boolean extended) {
+    FeatureBits features =
+        random.nextInt(3) == 0 ? FeatureBits.NONE.with(Feature.LAZY_REFCOUNTS) : FeatureBits.NONE;
+    return extended ? features.with(Feature.EXTENDED_L2) : features;
+  }
+
+  private static Filled fill(Random random, boolean backed) throws IOException {
     boolean extended = random.nextInt(4) == 0;
     int bits = extended ? 14 : 9;
     SmallImage small =
@@ -50,11 +64,24 @@ class ResizeCrashTest {
             bits,
             4,
             512L * (1 + random.nextInt(extended ? 500 : 200)),
-            extended ? FeatureBits.NONE.with(Feature.EXTENDED_L2) : FeatureBits.NONE,
-            "");
-    MemoryHostFile file = new MemoryHostFile("image", small.bytes());
+            features(random, extended),
+            backed ? "backing" : "");
+    byte[] bare = small.bytes();
+    MemoryHostFile file = new MemoryHostFile("image", bare);
+    if (!extended && random.nextInt(3) == 0) {
+      ImageHead head = Qcow2Image.readHead(file);
+      ImageHead old = head.withHeader(head.header().change().version2().build());
+      System.arraycopy(new byte[1 << bits], 0, bare, 0, 1 << bits);
+      ByteBuffer.wrap(bare).put(old.encode());
+      file = new MemoryHostFile("image", bare);
+    }
     byte[] content = new byte[(int) small.diskSize()];
-    try (Qcow2Image image = Qcow2Image.adopt(file, WRITABLE)) {
+    byte[] backing = new byte[(512 + random.nextInt(3 * content.length)) & -512];
+    random.nextBytes(backing);
+    if (backed) {
+      System.arraycopy(backing, 0, content, 0, Math.min(backing.length, content.length));
+    }
+    try (Qcow2Image image = Qcow2Image.adopt(file, writable(backing))) {
       for (int i = 0; i < 12; i++) {
         int at = random.nextInt(content.length);
         int length = 1 + random.nextInt(Math.min(5000, content.length - at));
@@ -64,18 +91,18 @@ class ResizeCrashTest {
         image.write(at, ByteBuffer.wrap(bytes));
       }
     }
-    return new Filled(file, content);
+    return new Filled(file, content, backing);
   }
 
   @Test
   void leaves_the_old_or_the_new_size_and_what_both_have_after_any_crash(Random random)
       throws Exception {
-    for (int round = 0; round < ROUNDS; round++) {
-      Filled filled = fill(random);
+    for (int round = 0; round < 2 * ROUNDS; round++) {
+      Filled filled = fill(random, round % 2 == 0);
       long newSize = 512L * (1 + random.nextInt(random.nextBoolean() ? 200 : 2000));
       CrashingHostFile file = new CrashingHostFile(filled.image());
       int durable;
-      try (Qcow2Image image = Qcow2Image.adopt(file, WRITABLE)) {
+      try (Qcow2Image image = Qcow2Image.adopt(file, writable(filled.backing))) {
         image.resize(newSize, Shrinking.ALLOWED);
         durable = file.flushes();
       }
@@ -89,7 +116,8 @@ class ResizeCrashTest {
     assertThat(RefcountAudit.of(left).corruptions()).isZero();
     byte[] old = filled.content;
     int both = (int) Math.min(old.length, newSize);
-    try (Qcow2Image image = Qcow2Image.adopt(new MemoryHostFile("left", left), WRITABLE)) {
+    try (Qcow2Image image =
+        Qcow2Image.adopt(new MemoryHostFile("left", left), writable(filled.backing))) {
       if (durable) {
         assertThat(image.size()).isEqualTo(newSize);
       } else {
