@@ -22,6 +22,7 @@ import dev.cowbell.agent.status.RepositoryWatch;
 import dev.cowbell.agent.status.RunBoard;
 import dev.cowbell.agent.status.RunMetrics;
 import dev.cowbell.agent.status.StatusServer;
+import dev.cowbell.agent.status.VmView;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -30,6 +31,7 @@ import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -95,14 +97,7 @@ final class AgentCommand extends CowbellCommand {
     AtomicReference<Configuration> shown = new AtomicReference<>(first);
     try (RepositoryWatch watch = new RepositoryWatch(shown::get, console().clock())) {
       RunMetrics metrics = new RunMetrics(board, watch);
-      Notifier notifier =
-          new Notifier(
-              first.agent().name().orElseGet(HostName::current),
-              shown::get,
-              watch::views,
-              console().environment(),
-              metrics::notified,
-              console().clock());
+      Notifier notifier = notifier(first, shown::get, watch::views, metrics::notified);
       Service service =
           Service.start(
               file,
@@ -135,6 +130,20 @@ final class AgentCommand extends CowbellCommand {
         status.ifPresent(StatusServer::close);
       }
     }
+  }
+
+  private Notifier notifier(
+      Configuration first,
+      Supplier<Configuration> configuration,
+      Supplier<List<VmView>> views,
+      Notifier.Tally tally) {
+    return new Notifier(
+        first.agent().name().orElseGet(HostName::current),
+        configuration,
+        views,
+        console().environment(),
+        tally,
+        console().clock());
   }
 
   /** Reading costs requests: nothing is read unless somebody looks. */
@@ -209,9 +218,24 @@ final class AgentCommand extends CowbellCommand {
                                     .map(JobName::value)
                                     .toList()))));
     Summary summary = new Summary();
-    Map<VmName, RunOutcome> outcomes =
-        new OneJob(configuration, summary, console().clock(), Version.current(), cancellation())
-            .run(job);
+    Notifier notifier = notifier(configuration, () -> configuration, List::of, Notifier.Tally.NONE);
+    Map<VmName, RunOutcome> outcomes;
+    try {
+      outcomes =
+          new OneJob(
+                  configuration,
+                  RunObserver.all(List.of(summary, notifier)),
+                  console().clock(),
+                  Version.current(),
+                  cancellation())
+              .run(job);
+    } finally {
+      if (cancellation().isRequested()) {
+        notifier.close();
+      } else {
+        notifier.finish();
+      }
+    }
     return summary.exitCode(outcomes);
   }
 

@@ -3,6 +3,7 @@ package dev.cowbell.agent.config;
 import dev.cowbell.agent.schedule.JobName;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -49,8 +50,14 @@ public record Channel(
   /** Who is told. */
   public sealed interface Receiver {
 
-    /** An HTTP server that takes JSON by POST. */
-    record Webhook(Address address, Duration timeout) implements Receiver {
+    /**
+     * An HTTP server that takes JSON by POST.
+     *
+     * @param certificates a file with the only authorities that are believed; the well-known ones
+     *     when empty
+     */
+    record Webhook(Address address, Optional<Path> certificates, Duration timeout)
+        implements Receiver {
 
       private static final int MAX_URL = 4096;
 
@@ -77,12 +84,15 @@ public record Channel(
      * People, by mail.
      *
      * @param login who sends; nobody in particular when empty
+     * @param certificates a file with the only authorities that are believed; the well-known ones
+     *     when empty
      */
     record Email(
         String host,
         int port,
         Security security,
         Optional<Login> login,
+        Optional<Path> certificates,
         String from,
         List<String> to,
         Duration timeout)

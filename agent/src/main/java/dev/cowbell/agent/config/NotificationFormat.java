@@ -8,6 +8,7 @@ import dev.cowbell.agent.config.Channel.Security;
 import dev.cowbell.agent.config.Shapes.Located;
 import dev.cowbell.agent.schedule.JobName;
 import java.net.URI;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +27,12 @@ final class NotificationFormat {
           Terms.checked(
               "[^\\s@<>,\\p{Cntrl}]+@[^\\s@<>,\\p{Cntrl}]+", "must be user@host", s -> s));
 
+  private static final Key<Path> CERTIFICATES =
+      Key.optional(
+          "certificates",
+          Terms.ABSOLUTE_PATH,
+          "A file with the authorities, in PEM, that are trusted instead of the well-known ones.");
+
   private static final Key<URI> URL =
       Key.optional(
           "url",
@@ -37,7 +44,7 @@ final class NotificationFormat {
       Key.optional("timeout", TIMEOUT, "How long an answer may take; 30s by default.");
   private static final Section<Receiver.Webhook> WEBHOOK =
       new Section<>(
-          List.of(URL, URL_FROM, WEBHOOK_TIMEOUT),
+          List.of(URL, URL_FROM, CERTIFICATES, WEBHOOK_TIMEOUT),
           List.of(URL, URL_FROM),
           fields ->
               new Receiver.Webhook(
@@ -45,6 +52,7 @@ final class NotificationFormat {
                       .at(URL)
                       .<Address>map(Address.Plain::new)
                       .orElseGet(() -> new Address.Kept(fields.of(URL_FROM))),
+                  fields.at(CERTIFICATES),
                   fields.at(WEBHOOK_TIMEOUT).orElse(USUAL_TIMEOUT)));
 
   private static final Key<String> HOST =
@@ -72,7 +80,7 @@ final class NotificationFormat {
       Key.optional("timeout", TIMEOUT, "How long an answer may take; 30s by default.");
   private static final Section<Receiver.Email> EMAIL =
       Section.of(
-          List.of(HOST, PORT, SECURITY, USER, PASSWORD, FROM, TO, EMAIL_TIMEOUT),
+          List.of(HOST, PORT, SECURITY, CERTIFICATES, USER, PASSWORD, FROM, TO, EMAIL_TIMEOUT),
           NotificationFormat::email);
 
   private static final Key<Receiver.Webhook> CHANNEL_WEBHOOK =
@@ -162,11 +170,16 @@ final class NotificationFormat {
       throw new IllegalArgumentException(
           "a password is not sent in the clear: security must be starttls or tls");
     }
+    if (fields.at(CERTIFICATES).isPresent() && security == Security.NONE) {
+      throw new IllegalArgumentException(
+          "the key \"certificates\" is for security starttls or tls");
+    }
     return new Receiver.Email(
         fields.of(HOST),
         fields.at(PORT).orElse(security.port()),
         security,
         user.map(name -> new Login(name, fields.of(PASSWORD))),
+        fields.at(CERTIFICATES),
         fields.of(FROM),
         fields.of(TO),
         fields.at(EMAIL_TIMEOUT).orElse(USUAL_TIMEOUT));

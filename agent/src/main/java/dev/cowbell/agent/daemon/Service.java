@@ -3,14 +3,11 @@ package dev.cowbell.agent.daemon;
 import dev.cowbell.agent.config.ConfigException;
 import dev.cowbell.agent.config.ConfigFile;
 import dev.cowbell.agent.config.Configuration;
-import dev.cowbell.agent.config.Secret;
 import dev.cowbell.agent.schedule.JobName;
 import dev.cowbell.agent.schedule.JobScheduler;
-import dev.cowbell.agent.schedule.JobStore;
 import dev.cowbell.agent.schedule.SchedulerOptions;
 import dev.cowbell.agent.source.HostName;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
@@ -100,28 +97,8 @@ public final class Service {
         cluster,
         agent.name().orElseGet(HostName::current),
         agent.concurrency(),
-        jobStore(agent.jobStore(), environment),
+        JobStores.of(agent.jobStore(), environment),
         SchedulerOptions.Pace.DEFAULT);
-  }
-
-  private static JobStore jobStore(
-      Configuration.JobStore store, Function<String, Optional<String>> environment) {
-    return switch (store) {
-      case Configuration.JobStore.Memory() -> new JobStore.Memory();
-      case Configuration.JobStore.Postgresql shared ->
-          new JobStore.Postgresql(
-              shared.url(),
-              shared.user(),
-              () -> shared.password().map(secret -> reveal(secret, environment)).orElse(""));
-    };
-  }
-
-  private static String reveal(Secret secret, Function<String, Optional<String>> environment) {
-    try {
-      return secret.reveal(environment);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 
   private void apply() throws IOException {

@@ -11,6 +11,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import javax.net.ssl.SSLException;
 
 /** Brings a message to its receiver, once; whoever calls tries again. */
 final class Delivery {
@@ -46,16 +47,31 @@ final class Delivery {
             .header("Content-Type", "application/json")
             .POST(HttpRequest.BodyPublishers.ofByteArray(message.json()))
             .build();
-    try (HttpClient http =
+    HttpClient.Builder client =
         HttpClient.newBuilder()
             .connectTimeout(webhook.timeout())
-            .version(HttpClient.Version.HTTP_1_1)
-            .build()) {
-      int status = http.send(request, BodyHandlers.discarding()).statusCode();
+            .version(HttpClient.Version.HTTP_1_1);
+    if (webhook.certificates().isPresent()) {
+      client.sslContext(Trust.only(webhook.certificates().get()));
+    }
+    try (HttpClient http = client.build()) {
+      int status = status(http, request);
       http.shutdownNow();
       if (status / 100 != 2) {
         throw new IOException("the server answered " + status + " where 2xx is wanted");
       }
+    }
+  }
+
+  private static int status(HttpClient http, HttpRequest request)
+      throws IOException, InterruptedException {
+    try {
+      return http.send(request, BodyHandlers.discarding()).statusCode();
+    } catch (SSLException e) {
+      throw new IOException(
+          "the server did not take the message: "
+              + Trust.problem(e).orElse(String.valueOf(e.getMessage())),
+          e);
     }
   }
 

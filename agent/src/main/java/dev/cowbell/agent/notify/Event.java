@@ -11,5 +11,12 @@ import java.util.Optional;
  *
  * @param job whose run it was; empty if none ran
  * @param text what happened, in a sentence
+ * @param claimed what was claimed to be told of, and is to be taken down as told when it was
  */
-record Event(Occasion occasion, Optional<JobName> job, VmName vm, Instant at, String text) {}
+record Event(
+    Occasion occasion,
+    Optional<JobName> job,
+    VmName vm,
+    Instant at,
+    String text,
+    Optional<Subject> claimed) {}

@@ -3,6 +3,7 @@ package dev.cowbell.agent.notify;
 import dev.cowbell.agent.config.Channel.Login;
 import dev.cowbell.agent.config.Channel.Receiver;
 import dev.cowbell.agent.config.Channel.Security;
+import jakarta.mail.AuthenticationFailedException;
 import jakarta.mail.Message.RecipientType;
 import jakarta.mail.MessagingException;
 import jakarta.mail.Session;
@@ -40,11 +41,23 @@ final class Mail {
         transport.connect(email.host(), email.port(), null, null);
       }
       transport.sendMessage(mail, mail.getAllRecipients());
+    } catch (AuthenticationFailedException e) {
+      throw new IOException(
+          "%s refused the login of %s: %s"
+              .formatted(server(), email.login().map(Login::user).orElse("nobody"), said(e)),
+          e);
     } catch (MessagingException e) {
       throw new IOException(
-          "%s:%d did not take the mail: %s".formatted(email.host(), email.port(), e.getMessage()),
-          e);
+          "%s did not take the mail: %s".formatted(server(), Trust.problem(e).orElse(said(e))), e);
     }
+  }
+
+  private String server() {
+    return email.host() + ":" + email.port();
+  }
+
+  private static String said(MessagingException e) {
+    return String.valueOf(e.getMessage()).strip();
   }
 
   private MimeMessage mail(Session session, Message message) throws MessagingException {
@@ -61,7 +74,7 @@ final class Mail {
     return mail;
   }
 
-  private Properties properties(String protocol) {
+  private Properties properties(String protocol) throws IOException {
     Properties properties = new Properties();
     String prefix = "mail." + protocol + ".";
     String timeout = Long.toString(email.timeout().toMillis());
@@ -73,6 +86,10 @@ final class Mail {
     if (email.security() == Security.STARTTLS) {
       properties.setProperty(prefix + "starttls.enable", "true");
       properties.setProperty(prefix + "starttls.required", "true");
+    }
+    if (email.certificates().isPresent()) {
+      properties.put(
+          prefix + "ssl.socketFactory", Trust.only(email.certificates().get()).getSocketFactory());
     }
     return properties;
   }

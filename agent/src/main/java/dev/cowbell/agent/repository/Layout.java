@@ -41,6 +41,15 @@ public final class Layout {
     return new ObjectKey(VMS + vm + "/verified/" + job + MANIFEST_SUFFIX);
   }
 
+  /**
+   * What people were told of a VM.
+   *
+   * @param name 1 to 140 characters of A-Z a-z 0-9 . _ -, the first no dot
+   */
+  static ObjectKey told(VmName vm, String name) {
+    return new ObjectKey(VMS + vm + "/told/" + name + MANIFEST_SUFFIX);
+  }
+
   /** What the keys of one disk's overlays begin with. */
   public static String overlays(VmName vm, DiskName disk) {
     return disks(vm) + disk + "/";

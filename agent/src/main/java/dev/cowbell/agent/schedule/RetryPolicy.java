@@ -19,6 +19,9 @@ public record RetryPolicy(int attempts, Duration first, Duration longest) {
   public static final RetryPolicy DEFAULT =
       new RetryPolicy(3, Duration.ofMinutes(1), Duration.ofMinutes(30));
 
+  /** No second attempt. */
+  public static final RetryPolicy NONE = new RetryPolicy(1, Duration.ZERO, Duration.ZERO);
+
   public RetryPolicy {
     if (attempts < 1 || attempts > MAX_ATTEMPTS) {
       throw new IllegalArgumentException("attempts must be 1 to 100, found " + attempts);
