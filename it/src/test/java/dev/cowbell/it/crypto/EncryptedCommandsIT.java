@@ -10,7 +10,6 @@ import dev.cowbell.it.qemu.Shell;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,10 +28,7 @@ final class EncryptedCommandsIT {
   }
 
   private Path passphraseFile(String name, String content) throws IOException {
-    Path file = dir.resolve(name);
-    Files.createFile(
-        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-    return Files.writeString(file, content);
+    return PassphraseFiles.write(dir.resolve(name), content);
   }
 
   @Test

@@ -3,6 +3,8 @@ package dev.cowbell.qcow2.amend;
 import dev.cowbell.qcow2.ImageException;
 import dev.cowbell.qcow2.UnsupportedFeatureException;
 import dev.cowbell.qcow2.check.ImageRepair;
+import dev.cowbell.qcow2.crypto.LuksArea;
+import dev.cowbell.qcow2.format.CryptMethod;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.RefcountWidth;
@@ -28,8 +30,8 @@ public final class ImageAmendment {
    * Opens a file, with QEMU's locks for writing, and amends it.
    *
    * @throws ImageException if the image, as it is, can't become what is wanted; it is as before,
-   *     but for changes named before the one that failed: version 3, refcount width, lazy
-   *     refcounts, version 2
+   *     but for changes named before the one that failed: key slots, version 3, refcount width,
+   *     lazy refcounts, version 2
    */
   public static void run(Path path, AmendOptions wanted) throws IOException {
     try (HostFile file = ChannelHostFile.open(path, ImageLock.Use.WRITE)) {
@@ -62,10 +64,16 @@ public final class ImageAmendment {
       throw new UnsupportedFeatureException(
           "version 2 (compat=0.10) has no lazy refcounts, version 3 (compat=1.1) has");
     }
+    if (wanted.keySlots().isPresent() && header.cryptMethod() != CryptMethod.LUKS) {
+      throw new UnsupportedFeatureException("the image is not encrypted with LUKS: no key slots");
+    }
   }
 
   private static void amend(HostFile file, HeadWriter head, AmendOptions wanted)
       throws IOException {
+    if (wanted.keySlots().isPresent()) {
+      wanted.keySlots().get().apply(LuksArea.open(file, head.head()));
+    }
     int version = wanted.version().orElse(head.head().header().version());
     if (version > head.head().header().version()) {
       head.replace(head.head().withHeader(head.head().header().change().version3().build()));

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -24,8 +25,18 @@ final class AmendCommand extends CowbellCommand {
       names = "-o",
       paramLabel = "K=V,...",
       required = true,
-      description = "compat (0.10 or 1.1), refcount_bits (1 to 64), lazy_refcounts (on or off).")
+      description = {
+        "compat (0.10 or 1.1), refcount_bits (1 to 64), lazy_refcounts (on or off);",
+        "encrypt.state=active with encrypt.new-secret-file adds a passphrase, encrypt.state=inactive"
+            + " with encrypt.old-secret-file or encrypt.keyslot erases one."
+      })
   private List<String> lists = List.of();
+
+  @Option(
+      names = "--passphrase-file",
+      paramLabel = "FILE",
+      description = "Opens an encrypted image now; each byte of the file counts, a newline too.")
+  private @Nullable Path passphraseFile;
 
   @Option(names = "-f", paramLabel = "FMT", description = "The image's format: qcow2.")
   private String format = "qcow2";
@@ -42,6 +53,7 @@ final class AmendCommand extends CowbellCommand {
     Optional<Integer> version = Optional.empty();
     Optional<RefcountWidth> width = Optional.empty();
     Optional<Boolean> lazy = Optional.empty();
+    KeySlotOptions keySlots = new KeySlotOptions();
     for (String list : lists) {
       for (String option : CreateOptions.split(list)) {
         int equals = option.indexOf('=');
@@ -55,13 +67,19 @@ final class AmendCommand extends CowbellCommand {
               throw CommandFailedException.because(
                       ExitCode.FAILED, "-o " + key + ": the backing file can't be amended")
                   .hint("use image rebase instead");
-          default ->
+          default -> {
+            if (!key.startsWith(EncryptOptions.PREFIX)) {
               throw CommandFailedException.usage("-o: '" + key + "' can't be amended")
-                  .hint("there are compat, refcount_bits, lazy_refcounts");
+                  .hint("there are compat, refcount_bits, lazy_refcounts, encrypt.state");
+            }
+            keySlots.set(key.substring(EncryptOptions.PREFIX.length()), value);
+          }
         }
       }
     }
-    ImageAmendment.run(file, new AmendOptions(version, width, lazy));
+    AmendOptions wanted = new AmendOptions(version, width, lazy);
+    keySlots.whileOpen(
+        passphraseFile, console(), change -> ImageAmendment.run(file, wanted.withKeySlots(change)));
     return ExitCode.DONE;
   }
 }
