@@ -151,6 +151,7 @@ public final class Backup {
       for (DiskPlan disk : plan.disks()) {
         settings.cancellation().check();
         stored.add(Layout.overlay(plan.vm(), disk.disk(), plan.point()));
+        stored.add(Layout.digests(plan.vm(), disk.disk(), plan.point()));
         records.add(
             new DiskCopy(repository, settings, plan, disk)
                 .copy(image(disk), Optional.ofNullable(added.get(disk))));

@@ -1,8 +1,10 @@
 package dev.cowbell.agent.backup;
 
 import dev.cowbell.agent.backup.BackupPlan.DiskPlan;
+import dev.cowbell.agent.digests.DigestsWriter;
 import dev.cowbell.agent.observe.CancelledException;
 import dev.cowbell.agent.observe.Progress.Phase;
+import dev.cowbell.agent.repository.DigestsRecord;
 import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.DiskRecord.Counts;
 import dev.cowbell.agent.repository.Layout;
@@ -62,13 +64,29 @@ final class DiskCopy {
         ObjectUpload upload =
             repository
                 .store()
-                .begin(key, spec.headLength(), Precondition.IF_ABSENT, expectedLength())) {
+                .begin(key, spec.headLength(), Precondition.IF_ABSENT, expectedLength());
+        DigestsWriter digests =
+            DigestsWriter.begin(
+                repository.store(),
+                Layout.digests(plan.vm(), disk.disk(), plan.point()),
+                Precondition.IF_ABSENT,
+                spec.identity(),
+                disk.parent(),
+                disk.size(),
+                disk.copyBytes())) {
       WrittenOverlay written =
           new OverlayWriter(codecs)
-              .write(spec, content, extents(content), upload::append, monitor(phase));
+              .write(
+                  spec,
+                  content,
+                  extents(content),
+                  upload::append,
+                  monitor(phase),
+                  Optional.of(digests));
+      DigestsRecord digested = digests.commit();
       settings.moments().reached(Moment.UPLOADED);
       ObjectInfo info = upload.commit(written.head());
-      return record(key, info, written.summary(), tracking);
+      return record(key, info, written.summary(), digested, tracking);
     } catch (OverlayCancelledException e) {
       throw new CancelledException();
     }
@@ -116,7 +134,11 @@ final class DiskCopy {
   }
 
   private DiskRecord record(
-      ObjectKey key, ObjectInfo info, OverlaySummary summary, Optional<TrackingRecord> tracking)
+      ObjectKey key,
+      ObjectInfo info,
+      OverlaySummary summary,
+      DigestsRecord digests,
+      Optional<TrackingRecord> tracking)
       throws IOException {
     if (info.size() != summary.size()) {
       throw new IOException(
@@ -137,6 +159,7 @@ final class DiskCopy {
             summary.bodyDigest().map(Sha256::hex),
             List.of()),
         new Counts(summary.dataClusters(), summary.zeroClusters(), summary.changedBytes()),
+        Optional.of(digests),
         tracking,
         disk.source());
   }

@@ -159,7 +159,7 @@ final class PointsCommand extends CowbellCommand {
       json.writeStringField("parent", disk.parent().get().value());
     }
     json.writeStringField("reason", disk.reason());
-    json.writeNumberField("storedBytes", disk.overlay().size());
+    json.writeNumberField("storedBytes", disk.storedBytes());
     json.writeNumberField("changedBytes", disk.counts().changedBytes());
     json.writeStringField("source", disk.source().path());
     if (disk.source().encryption().isPresent()) {

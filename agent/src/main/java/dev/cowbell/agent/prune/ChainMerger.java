@@ -5,6 +5,7 @@ import dev.cowbell.agent.observe.Progress.Phase;
 import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.ChainHealth;
 import dev.cowbell.agent.repository.DamagedObjectException;
+import dev.cowbell.agent.repository.DigestsRecord;
 import dev.cowbell.agent.repository.DiskChain;
 import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.DiskRecord.Counts;
@@ -165,12 +166,17 @@ final class ChainMerger {
             summary.headDigest().hex(),
             merge.parent(),
             new Counts(summary.dataClusters(), summary.zeroClusters(), summary.changedBytes())));
+    // they describe what this overlay held, not what it held together with those below
+    Optional<DigestsRecord> digests = Optional.empty();
     lease.check();
     StoredManifest announced =
         replace(
             opened.stored,
-            opened.record.stored(
-                opened.record.parent(), old.withSuccessors(successors), opened.record.counts()),
+            opened
+                .record
+                .stored(
+                    opened.record.parent(), old.withSuccessors(successors), opened.record.counts())
+                .withDigests(digests),
             lease);
     settings.moments().reached(PruneMoment.ANNOUNCED);
     lease.check();
@@ -181,9 +187,16 @@ final class ChainMerger {
     lease.check();
     replace(
         announced,
-        opened.record.stored(merge.parent(), merged, successors.getLast().counts()),
+        opened
+            .record
+            .stored(merge.parent(), merged, successors.getLast().counts())
+            .withDigests(digests),
         lease);
     settings.moments().reached(PruneMoment.UPDATED);
+    repository
+        .store()
+        .delete(
+            List.of(Layout.digests(opened.stored.manifest().vm(), merge.disk(), merge.target())));
   }
 
   private StoredManifest replace(StoredManifest stored, DiskRecord disk, Lease lease)

@@ -246,7 +246,10 @@ public final class Prune {
       List<ObjectKey> objects = new ArrayList<>();
       for (StoredManifest stored : catalogue.all()) {
         if (stored.manifest().point().equals(point) && stored.manifest().dropped()) {
-          stored.manifest().disks().forEach(disk -> objects.add(disk.overlay().key()));
+          for (DiskRecord disk : stored.manifest().disks()) {
+            objects.add(disk.overlay().key());
+            objects.add(Layout.digests(vm, disk.name(), point));
+          }
         }
       }
       if (objects.isEmpty()) {

@@ -11,6 +11,7 @@ import java.util.Optional;
  * @param reason why this is a full or an increment, in a sentence for people
  * @param overlay the stored object
  * @param counts what is in it
+ * @param digests of what the overlay holds; empty if there are none
  * @param tracking the bitmap that records changes since this point, if one could be added
  * @param source what was backed up
  */
@@ -21,6 +22,7 @@ public record DiskRecord(
     String reason,
     OverlayRecord overlay,
     Counts counts,
+    Optional<DigestsRecord> digests,
     Optional<TrackingRecord> tracking,
     SourceRecord source) {
 
@@ -36,7 +38,18 @@ public record DiskRecord(
   public DiskRecord stored(
       Optional<PointId> newParent, OverlayRecord newOverlay, Counts newCounts) {
     return new DiskRecord(
-        name, virtualSize, newParent, reason, newOverlay, newCounts, tracking, source);
+        name, virtualSize, newParent, reason, newOverlay, newCounts, digests, tracking, source);
+  }
+
+  /** The same disk at the same point, with other digests. */
+  public DiskRecord withDigests(Optional<DigestsRecord> others) {
+    return new DiskRecord(
+        name, virtualSize, parent, reason, overlay, counts, others, tracking, source);
+  }
+
+  /** The bytes that it takes in the store. */
+  public long storedBytes() {
+    return overlay.size() + digests.map(DigestsRecord::size).orElse(0L);
   }
 
   /** Whether the overlay holds all of the disk or only what changed since the parent. */

@@ -17,7 +17,7 @@ final class DocumentFormat {
   /** What only those read that know of merges: see docs/repository.md. */
   static final int MERGES = 2;
 
-  private static final int REVISION = 1;
+  private static final int REVISION = 2;
 
   private DocumentFormat() {}
 

@@ -15,6 +15,8 @@ public final class Layout {
   private static final String MANIFEST_SUFFIX = ".json";
   private static final String OVERLAY_SUFFIX = ".qcow2";
 
+  private static final String DIGESTS_SUFFIX = ".digests";
+
   private Layout() {}
 
   /** What the keys of a VM's manifests begin with. */
@@ -61,6 +63,16 @@ public final class Layout {
 
   public static ObjectKey overlay(VmName vm, DiskName disk, PointId point) {
     return new ObjectKey(overlays(vm, disk) + overlayName(point));
+  }
+
+  /** The digests of what a point's overlay holds. */
+  public static ObjectKey digests(VmName vm, DiskName disk, PointId point) {
+    return new ObjectKey(overlays(vm, disk) + digestsName(point));
+  }
+
+  /** The bare name of the digests of a point's overlay. */
+  public static String digestsName(PointId point) {
+    return point + DIGESTS_SUFFIX;
   }
 
   /** The bare name of a point's overlay, as its child names its backing file. */

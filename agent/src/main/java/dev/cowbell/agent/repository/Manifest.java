@@ -158,7 +158,7 @@ public record Manifest(
 
   /** The bytes that the point added to the store, manifest not counted. */
   public long storedBytes() {
-    return disks.stream().mapToLong(d -> d.overlay().size()).sum();
+    return disks.stream().mapToLong(DiskRecord::storedBytes).sum();
   }
 
   /** The guest bytes that the point says something about. */

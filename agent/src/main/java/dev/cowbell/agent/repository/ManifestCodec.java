@@ -68,6 +68,7 @@ public final class ManifestCodec {
     OverlayRecord overlay = disk.overlay();
     encode(overlay, json.putObject("overlay"));
     encode(disk.counts(), json.putObject("counts"));
+    disk.digests().ifPresent(digests -> json.putObject("digests").put("size", digests.size()));
     disk.tracking()
         .ifPresent(tracking ->
             json.putObject("tracking")
@@ -195,6 +196,9 @@ public final class ManifestCodec {
         fields.text("reason", DiskRecord.MAX_REASON),
         fields.object("overlay").checked(ManifestCodec::overlay),
         fields.object("counts").checked(ManifestCodec::counts),
+        fields.has("digests")
+            ? Optional.of(fields.object("digests").checked(ManifestCodec::digests))
+            : Optional.empty(),
         fields.has("tracking")
             ? Optional.of(fields.object("tracking").checked(ManifestCodec::tracking))
             : Optional.empty(),
@@ -239,6 +243,10 @@ public final class ManifestCodec {
         fields.integer("dataClusters", 0, Long.MAX_VALUE),
         fields.integer("zeroClusters", 0, Long.MAX_VALUE),
         fields.integer("changedBytes", 0, Long.MAX_VALUE));
+  }
+
+  private static DigestsRecord digests(JsonFields fields) throws DamagedObjectException {
+    return new DigestsRecord(fields.integer("size", 0, Long.MAX_VALUE));
   }
 
   private static TrackingRecord tracking(JsonFields fields) throws DamagedObjectException {

@@ -35,17 +35,21 @@ public final class Leftovers {
     for (StoredManifest stored : catalogue.all()) {
       for (DiskRecord disk : stored.manifest().disks()) {
         named.add(disk.overlay().key());
+        if (disk.digests().isPresent()) {
+          named.add(Layout.digests(catalogue.vm(), disk.name(), stored.manifest().point()));
+        }
       }
     }
     Set<String> unknown = new HashSet<>();
     for (Unreadable bad : catalogue.unreadable()) {
       unknown.add(Layout.overlayName(bad.point()));
+      unknown.add(Layout.digestsName(bad.point()));
     }
     try (Stream<ObjectInfo> objects = store.list(Layout.disks(catalogue.vm()))) {
       return objects
           .filter(object -> {
             ObjectKey key = object.key();
-            return !named.contains(key) && isOverlay(key) && !unknown.contains(file(key));
+            return !named.contains(key) && isOurs(key) && !unknown.contains(file(key));
           })
           .toList();
     } catch (UncheckedIOException e) {
@@ -57,11 +61,15 @@ public final class Leftovers {
     return key.value().substring(key.value().lastIndexOf('/') + 1);
   }
 
-  private static boolean isOverlay(ObjectKey key) {
+  private static boolean isOurs(ObjectKey key) {
     String file = file(key);
     int dot = file.indexOf('.');
     try {
-      return dot > 0 && Layout.overlayName(new PointId(file.substring(0, dot))).equals(file);
+      if (dot <= 0) {
+        return false;
+      }
+      PointId point = new PointId(file.substring(0, dot));
+      return Layout.overlayName(point).equals(file) || Layout.digestsName(point).equals(file);
     } catch (IllegalArgumentException e) {
       return false;
     }

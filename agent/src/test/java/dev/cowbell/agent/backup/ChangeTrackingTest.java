@@ -91,6 +91,7 @@ class ChangeTrackingTest {
             "",
             sample.overlay(),
             sample.counts(),
+            Optional.empty(),
             snapshot.isPresent()
                 ? Optional.empty()
                 : Optional.of(new TrackingRecord("cowbell:" + point, GRANULE)),

@@ -59,6 +59,7 @@ public final class Samples {
         new OverlayRecord(
             Layout.overlay(VM, name, point), 4096, new ETag("e-1"), 65536, DIGEST, DIGEST),
         new Counts(3, 4, 7 * 65536),
+        Optional.of(new DigestsRecord(2048)),
         Optional.of(new TrackingRecord("cowbell:" + point, 65536)),
         new SourceRecord(
             "/images/vda.qcow2",

@@ -26,19 +26,31 @@ final class Batch {
   private final long[] runLength = new long[MAX_RUNS];
   private final boolean[] runZero = new boolean[MAX_RUNS];
   private final int[] frameLength;
+  private final int unit;
+  private final byte[] digests;
+  private final ByteBuffer unitContent;
+  private final ContentDigest digest = new ContentDigest();
   private long sequence;
   private int runs;
   private int clusters;
   private long bytesRead;
 
-  /** A batch for so many data clusters. */
-  Batch(OverlaySpec spec, int maxClusters, NativeBuffers buffers) {
+  /**
+   * A batch for so many data clusters.
+   *
+   * @param digested whether digests of their content are wanted
+   */
+  Batch(OverlaySpec spec, int maxClusters, boolean digested, NativeBuffers buffers) {
     this.spec = spec;
     this.maxClusters = maxClusters;
     content = buffers.allocate(maxClusters * spec.clusterSize());
     contentSegment = MemorySegment.ofBuffer(content);
     frames = buffers.allocate(maxClusters * FrameCodec.maxFrameLength(spec.clusterSize()));
     frameLength = new int[maxClusters];
+    unit = ContentDigest.unitFor(spec.clusterSize());
+    unitContent = content.duplicate();
+    digests =
+        new byte[digested ? maxClusters * (spec.clusterSize() / unit) * ContentDigest.LENGTH : 0];
   }
 
   void reset(long newSequence) {
@@ -104,7 +116,23 @@ final class Batch {
       boolean zero = isZero(clusterAt, clusterSize);
       frameLength[i] = zero ? 0 : codec.compress(content, clusterAt, clusterSize, frames, at);
       at += frameLength[i];
+      if (!zero && digests.length > 0) {
+        digest(clusterAt, clusterAt + clusterSize);
+      }
     }
+  }
+
+  private void digest(int from, int end) {
+    for (int at = from; at < end; at += unit) {
+      digest.digest(
+          unitContent.limit(at + unit).position(at), digests, at / unit * ContentDigest.LENGTH);
+    }
+  }
+
+  /** A view of the digests of some data clusters, of those that have a frame. */
+  ByteBuffer digests(int dataCluster, int count) {
+    int bytes = spec.clusterSize() / unit * ContentDigest.LENGTH;
+    return ByteBuffer.wrap(digests, dataCluster * bytes, count * bytes);
   }
 
   private boolean isZero(int at, int length) {

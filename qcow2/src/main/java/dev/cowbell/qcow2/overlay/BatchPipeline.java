@@ -41,6 +41,7 @@ final class BatchPipeline implements Closeable {
       ClusterPlan plan,
       CodecPool pool,
       OverlayMonitor monitor,
+      boolean digested,
       NativeBuffers buffers) {
     this.source = source;
     this.plan = plan;
@@ -50,7 +51,7 @@ final class BatchPipeline implements Closeable {
     List<Batch> all = new ArrayList<>();
     // Each thread has one in hand, and one more waits for it.
     for (int i = 0; i < 2 * (pool.threadCount() + READERS) + 1; i++) {
-      all.add(new Batch(spec, clusters, buffers));
+      all.add(new Batch(spec, clusters, digested, buffers));
     }
     ring = new BatchRing(all);
     for (int i = 0; i < READERS; i++) {
