@@ -58,8 +58,10 @@ public final class Backup {
     try (OfflineImages images = OfflineImages.open(request.images(), OfflineImages.Access.TRACK);
         Lease lease = leases().acquire(request.vm(), "backup")) {
       settings.moments().reached(Moment.LOCKED);
-      BackupPlan plan = planner(request).plan(images);
-      lease.announce(plan.point());
+      BackupPlan open = planner(request).plan(images);
+      lease.announce(open.point());
+      BackupPlan plan =
+          new Rescan(repository, settings, request.provePercent()).resolve(open, images);
       settings.moments().reached(Moment.PLANNED);
       return new Run(request, plan, images, lease).run();
     }

@@ -7,6 +7,7 @@ import dev.cowbell.agent.repository.SourceRecord;
 import dev.cowbell.agent.repository.TrackingRecord;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.bitmaps.ExtentSet;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -31,6 +32,7 @@ public record BackupPlan(VmName vm, PointId point, List<DiskPlan> disks) {
    * @param granularity smaller changes than this are not known, in bytes
    * @param copyBytes how many guest bytes are to be copied at most
    * @param tracking the bitmap to add; empty if none can be, or none is needed
+   * @param warnings what the user has to be warned of
    * @param notes what the user should know, without being warned
    * @param source where the bytes come from
    */
@@ -42,27 +44,63 @@ public record BackupPlan(VmName vm, PointId point, List<DiskPlan> disks) {
       long granularity,
       long copyBytes,
       Optional<TrackingRecord> tracking,
+      List<String> warnings,
       List<String> notes,
       SourceRecord source) {
 
     public DiskPlan {
+      warnings = List.copyOf(warnings);
       notes = List.copyOf(notes);
+    }
+
+    /** The plan when it is known what differs. */
+    DiskPlan with(Verdict.Rescan rescan, ExtentSet found) {
+      return changed(rescan, found, found.totalLength(), rescan.warnings(), notes);
+    }
+
+    /** The plan to copy everything after all. */
+    DiskPlan asFull(Verdict.Full full, long dataBytes, List<String> moreWarnings) {
+      return changed(full, ExtentSet.of(0, size), dataBytes, moreWarnings, notes);
+    }
+
+    DiskPlan withNote(String note) {
+      List<String> more = new ArrayList<>(notes);
+      more.add(note);
+      return changed(verdict, changes, copyBytes, List.of(), more);
+    }
+
+    private DiskPlan changed(
+        Verdict newVerdict,
+        ExtentSet newChanges,
+        long newCopyBytes,
+        List<String> moreWarnings,
+        List<String> newNotes) {
+      List<String> all = new ArrayList<>(warnings);
+      all.addAll(moreWarnings);
+      return new DiskPlan(
+          disk,
+          size,
+          newVerdict,
+          newChanges,
+          granularity,
+          newCopyBytes,
+          tracking,
+          all,
+          newNotes,
+          source);
     }
 
     public PointKind kind() {
       return parent().isPresent() ? PointKind.INCREMENTAL : PointKind.FULL;
     }
 
-    /** What the user has to be warned of. */
-    public List<String> warnings() {
-      return verdict instanceof Verdict.Increment increment ? increment.warnings() : List.of();
-    }
-
     /** The point that the overlay builds upon; empty for a full. */
     public Optional<PointId> parent() {
-      return verdict instanceof Verdict.Increment increment
-          ? Optional.of(increment.parent())
-          : Optional.empty();
+      return switch (verdict) {
+        case Verdict.Full _ -> Optional.empty();
+        case Verdict.Increment increment -> Optional.of(increment.parent());
+        case Verdict.Rescan rescan -> Optional.of(rescan.parent());
+      };
     }
   }
 }

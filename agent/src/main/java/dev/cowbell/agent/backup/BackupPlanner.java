@@ -77,8 +77,9 @@ final class BackupPlanner {
         verdict,
         changes,
         granularity,
-        verdict instanceof Full ? image.dataBytes() : changes.totalLength(),
+        verdict instanceof Increment ? changes.totalLength() : image.dataBytes(),
         tracking,
+        verdict instanceof Increment increment ? increment.warnings() : List.of(),
         notes,
         image.record());
   }
@@ -103,7 +104,8 @@ final class BackupPlanner {
                 point.point(),
                 record.get(),
                 bitmap(point, record.get()),
-                chainProblem(catalogue, point, facts.disk())));
+                chainProblem(catalogue, point, facts.disk()),
+                hasDigests(catalogue, point, facts.disk())));
       }
     }
     return parents;
@@ -124,6 +126,17 @@ final class BackupPlanner {
       return ChainHealth.problem(repository.store(), chain);
     } catch (BrokenChainException e) {
       return Optional.of(String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** Whether every overlay of the chain was written with digests. */
+  private static boolean hasDigests(Catalogue catalogue, Manifest point, DiskName disk)
+      throws IOException {
+    try {
+      return catalogue.chain(point, disk).links().stream()
+          .allMatch(link -> link.record().digests().isPresent());
+    } catch (BrokenChainException e) {
+      return false;
     }
   }
 

@@ -24,6 +24,7 @@ import java.util.Set;
  * @param userBitmap a bitmap of the user's own that holds every change since the last point
  * @param labels to be kept with the point
  * @param decryption what may be done with encrypted images
+ * @param provePercent how much of what bitmaps call unchanged is compared with digests, 0 to 100
  */
 public record BackupRequest(
     VmName vm,
@@ -32,7 +33,8 @@ public record BackupRequest(
     Extent extent,
     Optional<String> userBitmap,
     Map<String, String> labels,
-    Decryption decryption) {
+    Decryption decryption,
+    double provePercent) {
 
   /** A request that refuses encrypted images. */
   public BackupRequest(
@@ -42,7 +44,7 @@ public record BackupRequest(
       Extent extent,
       Optional<String> userBitmap,
       Map<String, String> labels) {
-    this(vm, disks, snapshot, extent, userBitmap, labels, Decryption.NONE);
+    this(vm, disks, snapshot, extent, userBitmap, labels, Decryption.NONE, 0);
   }
 
   /** How much to copy. */
@@ -59,6 +61,8 @@ public record BackupRequest(
    * @param format what the user says it is; empty to go by the file
    */
   public record Disk(DiskName name, Path image, Optional<ImageFormat> format) {}
+
+  private static final double MAX_PERCENT = 100;
 
   public BackupRequest {
     disks = List.copyOf(disks);
@@ -93,6 +97,10 @@ public record BackupRequest(
       throw new RefusedException(
           "--bitmap %s says nothing about snapshot %s".formatted(userBitmap.get(), snapshot.get()),
           "changes between snapshots are found in the image's tables");
+    }
+    if (!(provePercent >= 0 && provePercent <= MAX_PERCENT)) {
+      throw new RefusedException(
+          "%s percent to prove; allowed are 0 to 100".formatted(provePercent));
     }
     try {
       Manifest.checkLabels(labels);

@@ -45,7 +45,25 @@ public final class ChangeTracking {
    */
   public static Verdict decide(
       DiskFacts facts, List<ParentFacts> parents, Optional<String> userBitmap) {
-    return new ChangeTracking(facts, parents).decide(userBitmap);
+    ChangeTracking tracking = new ChangeTracking(facts, parents);
+    Verdict verdict = tracking.decide(userBitmap);
+    return verdict instanceof Full full ? tracking.rescanInsteadOf(full) : verdict;
+  }
+
+  /** Where digests tell what there was, everything has to be read but not all of it stored. */
+  private Verdict rescanInsteadOf(Full full) {
+    for (ParentFacts parent : parents) {
+      if (parent.chainProblem().isEmpty()
+          && parent.hasDigests()
+          && facts.size() >= parent.record().virtualSize()) {
+        return new Verdict.Rescan(
+            parent.point(),
+            "rescan: everything is compared with point %s, since %s"
+                .formatted(parent.point(), full.reason()),
+            List.of());
+      }
+    }
+    return full;
   }
 
   private Verdict decide(Optional<String> userBitmap) {

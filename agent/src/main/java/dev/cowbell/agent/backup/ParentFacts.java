@@ -13,9 +13,14 @@ import java.util.Optional;
  * @param bitmap the name of the bitmap that records changes since this point, in the image that was
  *     backed up or in one that was restored
  * @param chainProblem what makes its chain unusable; empty if nothing does
+ * @param hasDigests whether every overlay of its chain was written with digests
  */
 public record ParentFacts(
-    PointId point, DiskRecord record, String bitmap, Optional<String> chainProblem) {
+    PointId point,
+    DiskRecord record,
+    String bitmap,
+    Optional<String> chainProblem,
+    boolean hasDigests) {
 
   /**
    * The name that goes with a point.

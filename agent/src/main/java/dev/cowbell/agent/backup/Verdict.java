@@ -42,6 +42,20 @@ public sealed interface Verdict {
   }
 
   /**
+   * What differs from a point, found by reading everything and comparing it with digests of what
+   * there was.
+   *
+   * @param parent the point
+   * @param warnings what the user should know
+   */
+  record Rescan(PointId parent, String reason, List<String> warnings) implements Verdict {
+
+    public Rescan {
+      warnings = List.copyOf(warnings);
+    }
+  }
+
+  /**
    * A bitmap whose dirty bytes count.
    *
    * @param layer which file of the chain has it; 0 is the image

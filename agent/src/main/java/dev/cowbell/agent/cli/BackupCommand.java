@@ -96,6 +96,15 @@ final class BackupCommand extends CowbellCommand {
       description = "Accept that what is stored of encrypted images is plain.")
   private boolean storeDecrypted;
 
+  @Option(
+      names = "--prove",
+      paramLabel = "PERCENT",
+      description = {
+        "Compare so much of what the bitmap calls unchanged with digests of the last point;",
+        "if it did change, everything is compared. 0 by default."
+      })
+  private double prove;
+
   @Option(names = "--label", paramLabel = "K=V", description = "Kept with the point; repeatable.")
   private Map<String, String> labels = new LinkedHashMap<>();
 
@@ -122,7 +131,8 @@ final class BackupCommand extends CowbellCommand {
             full ? Extent.FULL : Extent.AUTO,
             bitmap.equals(AUTO) ? Optional.empty() : Optional.of(bitmap),
             labels,
-            decryption);
+            decryption,
+            prove);
     try (Repository open = repository.open(console())) {
       Backup backup = new Backup(open, settings());
       return dryRun ? printed(backup.plan(request)) : printed(backup.run(request));

@@ -24,7 +24,9 @@ record DigestRun(long start, long end, Kind kind, int unit, ByteBuffer digests) 
     /** It is zero. */
     ZERO(2),
     /** Nothing: it counts as changed. */
-    UNKNOWN(3);
+    UNKNOWN(3),
+    /** It is as in the point below. Never stored. */
+    ABSENT(0);
 
     private final int code;
 
@@ -39,7 +41,9 @@ record DigestRun(long start, long end, Kind kind, int unit, ByteBuffer digests) 
 
     /** The kind of a code; empty if there is none. */
     static Optional<Kind> of(int code) {
-      return Arrays.stream(values()).filter(kind -> kind.code == code).findFirst();
+      return Arrays.stream(values())
+          .filter(kind -> kind != ABSENT && kind.code == code)
+          .findFirst();
     }
   }
 
@@ -51,6 +55,10 @@ record DigestRun(long start, long end, Kind kind, int unit, ByteBuffer digests) 
 
   static DigestRun unknown(long start, long end) {
     return new DigestRun(start, end, Kind.UNKNOWN, ContentDigest.MIN_UNIT, NONE);
+  }
+
+  static DigestRun absent(long start, long end) {
+    return new DigestRun(start, end, Kind.ABSENT, ContentDigest.MIN_UNIT, NONE);
   }
 
   /** A part of it; of data, whole units. */

@@ -1,5 +1,6 @@
 package dev.cowbell.agent.prune;
 
+import dev.cowbell.agent.digests.DigestsMerge;
 import dev.cowbell.agent.observe.CancelledException;
 import dev.cowbell.agent.observe.Progress.Phase;
 import dev.cowbell.agent.repository.Catalogue;
@@ -67,6 +68,8 @@ final class ChainMerger {
   private record Opened(
       StoredManifest stored,
       DiskRecord record,
+      List<DiskChain.Link> merged,
+      OverlayIdentity identity,
       StoredChain chain,
       OverlayMerge merge,
       MergePlan plan) {
@@ -89,18 +92,22 @@ final class ChainMerger {
       count++;
     }
     StoredChain chain = StoredChain.open(repository.store(), links.links());
+    OverlayIdentity identity =
+        new OverlayIdentity(
+            stored.manifest().repository().toString(),
+            stored.manifest().vm().value(),
+            merge.disk().value(),
+            merge.target().value());
     OverlayMerge overlays =
-        new OverlayMerge(
-            chain.chain(),
-            count,
-            merge.parent().map(Layout::overlayName),
-            new OverlayIdentity(
-                stored.manifest().repository().toString(),
-                stored.manifest().vm().value(),
-                merge.disk().value(),
-                merge.target().value()));
+        new OverlayMerge(chain.chain(), count, merge.parent().map(Layout::overlayName), identity);
     return new Opened(
-        stored, links.top().record(), chain, overlays, overlays.plan(settings.limits()));
+        stored,
+        links.top().record(),
+        links.links().subList(0, count),
+        identity,
+        chain,
+        overlays,
+        overlays.plan(settings.limits()));
   }
 
   /**
@@ -166,8 +173,15 @@ final class ChainMerger {
             summary.headDigest().hex(),
             merge.parent(),
             new Counts(summary.dataClusters(), summary.zeroClusters(), summary.changedBytes())));
-    // they describe what this overlay held, not what it held together with those below
-    Optional<DigestsRecord> digests = Optional.empty();
+    lease.check();
+    Optional<DigestsRecord> digests =
+        new DigestsMerge(repository.store())
+            .run(
+                opened.stored.manifest().vm(),
+                merge.disk(),
+                opened.merged,
+                merge.parent(),
+                opened.identity);
     lease.check();
     StoredManifest announced =
         replace(
@@ -193,10 +207,12 @@ final class ChainMerger {
             .withDigests(digests),
         lease);
     settings.moments().reached(PruneMoment.UPDATED);
-    repository
-        .store()
-        .delete(
-            List.of(Layout.digests(opened.stored.manifest().vm(), merge.disk(), merge.target())));
+    if (digests.isEmpty()) {
+      repository
+          .store()
+          .delete(
+              List.of(Layout.digests(opened.stored.manifest().vm(), merge.disk(), merge.target())));
+    }
   }
 
   private StoredManifest replace(StoredManifest stored, DiskRecord disk, Lease lease)

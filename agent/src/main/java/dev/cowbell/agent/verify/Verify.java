@@ -1,6 +1,7 @@
 package dev.cowbell.agent.verify;
 
 import dev.cowbell.agent.NotFoundException;
+import dev.cowbell.agent.digests.DigestsCheck;
 import dev.cowbell.agent.observe.Cancellation;
 import dev.cowbell.agent.observe.Progress;
 import dev.cowbell.agent.observe.Progress.Phase;
@@ -9,6 +10,7 @@ import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.Catalogue.Unreadable;
 import dev.cowbell.agent.repository.Concurrently;
 import dev.cowbell.agent.repository.DamagedObjectException;
+import dev.cowbell.agent.repository.DiskChain;
 import dev.cowbell.agent.repository.DiskChain.Link;
 import dev.cowbell.agent.repository.DiskRecord;
 import dev.cowbell.agent.repository.Layout;
@@ -20,6 +22,7 @@ import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.qcow2.compress.CodecPool;
 import dev.cowbell.storage.ObjectKey;
+import dev.cowbell.storage.PreconditionFailedException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -163,7 +166,11 @@ public final class Verify {
           return check(check, new Job(job.catalogue(), now.get()), phase);
         }
       }
-      return result.problems().stream()
+      List<Damage> found = new ArrayList<>();
+      if (result.problems().isEmpty()) {
+        digestsDamage(job).ifPresent(found::add);
+      }
+      result.problems().stream()
           .map(problem ->
               new Damage(
                   disk.overlay().key(),
@@ -171,7 +178,49 @@ public final class Verify {
                   Optional.of(disk.name()),
                   problem,
                   new Reach(job.catalogue()).ofOverlay(job.link().point(), disk.name())))
-          .toList();
+          .forEach(found::add);
+      return found;
+    }
+
+    /** Damaged digests cost no point anything; so no points are named. */
+    private Optional<Damage> digestsDamage(Job job) throws IOException {
+      DiskRecord disk = job.link().record();
+      if (disk.digests().isEmpty()) {
+        return Optional.empty();
+      }
+      VmName vm = job.catalogue().vm();
+      Optional<String> problem = digestsProblem(job, disk);
+      if (problem.isEmpty() || !present(job).equals(Optional.of(job.link()))) {
+        return Optional.empty();
+      }
+      return Optional.of(
+          new Damage(
+              Layout.digests(vm, disk.name(), job.link().point()),
+              Optional.of(vm),
+              Optional.of(disk.name()),
+              problem.get(),
+              List.of()));
+    }
+
+    private Optional<String> digestsProblem(Job job, DiskRecord disk) throws IOException {
+      DigestsCheck check = new DigestsCheck(repository.store());
+      DiskChain alone = new DiskChain(job.catalogue().vm(), disk.name(), List.of(job.link()));
+      try {
+        Optional<String> problem = check.sealed(alone);
+        boolean all =
+            request.level() == VerifyRequest.Level.DATA
+                && request.samplePercent() >= VerifyRequest.ALL;
+        if (problem.isPresent() || !all) {
+          return problem;
+        }
+        Manifest point =
+            repository.read(job.catalogue().vm(), job.link().point()).orElseThrow().manifest();
+        return check.recomputed(
+            job.catalogue().chain(point, disk.name()), _ -> cancellation.check());
+      } catch (PreconditionFailedException | BrokenChainException | DamagedObjectException e) {
+        // it is being replaced, or what is damaged below is told with its own object
+        return Optional.empty();
+      }
     }
 
     /** What the manifest says now: a prune may have merged the overlay meanwhile, or removed it. */

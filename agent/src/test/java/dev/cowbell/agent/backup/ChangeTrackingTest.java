@@ -98,7 +98,8 @@ class ChangeTrackingTest {
             new SourceRecord(
                 "/images/vda.qcow2", "qcow2", Optional.empty(), snapshot, List.of(backing))),
         "cowbell:" + point,
-        Optional.empty());
+        Optional.empty(),
+        false);
   }
 
   private static Verdict decide(DiskFacts facts, ParentFacts... parents) {
@@ -201,7 +202,7 @@ class ChangeTrackingTest {
   void a_broken_chain_is_not_built_upon() {
     ParentFacts broken =
         new ParentFacts(
-            P1, parent(P1).record(), "cowbell:" + P1, Optional.of("its overlay is missing"));
+            P1, parent(P1).record(), "cowbell:" + P1, Optional.of("its overlay is missing"), true);
     assertFull(decide(facts(SIZE, image(SIZE, good(P1))), broken), "its overlay is missing");
   }
 

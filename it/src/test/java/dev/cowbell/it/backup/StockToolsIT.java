@@ -52,7 +52,7 @@ class StockToolsIT {
       }
     }
     try (Stream<Path> files = Files.list(download)) {
-      return files.sorted().toList();
+      return files.filter(file -> file.toString().endsWith(".qcow2")).sorted().toList();
     }
   }
 }

@@ -50,7 +50,7 @@ class TrackedChangesIT {
   }
 
   @Test
-  void a_disk_that_was_shrunk_and_grown_again_is_copied_in_full() throws IOException {
+  void a_disk_that_was_shrunk_and_grown_again_is_compared_as_a_whole() throws IOException {
     TestRepository repository = repository();
     GuestImage image = image("vda.qcow2", 16 * MIB);
     QemuIo.of(image.path(), "write -P 1 0 16M");
@@ -58,7 +58,7 @@ class TrackedChangesIT {
     image.resize(8 * MIB + 512);
     image.resize(16 * MIB);
     TestRepository.Point point = repository.backup(image.path());
-    assertThat(point.kind()).isEqualTo("full");
+    assertThat(point.kind()).isEqualTo("incremental");
     assertThat(point.reason()).contains("resized");
     assertRestores(repository, point, image.sha256());
   }
@@ -96,7 +96,7 @@ class TrackedChangesIT {
     image.change(3);
     QemuImg.of("bitmap", "--clear", image.path(), "cowbell:" + first.id());
     TestRepository.Point second = repository.backup(image.path());
-    assertThat(second.kind()).isEqualTo("full");
+    assertThat(second.kind()).isEqualTo("incremental");
     assertThat(second.reason()).contains("cleared");
     assertRestores(repository, second, image.sha256());
     QemuImg.of("bitmap", "--disable", image.path(), "cowbell:" + second.id());
@@ -145,7 +145,7 @@ class TrackedChangesIT {
   }
 
   @Test
-  void a_changed_backing_file_makes_a_full() throws IOException {
+  void a_changed_backing_file_makes_a_rescan() throws IOException {
     TestRepository repository = repository();
     GuestImage base = image("base.qcow2", 16 * MIB);
     Path top = scratch.resolve("vda.qcow2");
@@ -157,7 +157,7 @@ class TrackedChangesIT {
     assertThat(repository.backup(top).kind()).isEqualTo("incremental");
     base.change(3);
     TestRepository.Point point = repository.backup(top);
-    assertThat(point.kind()).isEqualTo("full");
+    assertThat(point.kind()).isEqualTo("incremental");
     assertThat(point.reason()).contains("base.qcow2 was changed");
     assertRestores(repository, point, image.sha256());
   }
@@ -206,7 +206,7 @@ class TrackedChangesIT {
     QemuImg.of("snapshot", "-c", "s", image.path());
     String again = image.sha256();
     TestRepository.Point point = repository.backup(image.path(), "--snapshot", "s");
-    assertThat(point.kind()).isEqualTo("full");
+    assertThat(point.kind()).isEqualTo("incremental");
     assertRestores(repository, point, again);
   }
 
@@ -272,7 +272,7 @@ class TrackedChangesIT {
   }
 
   @Test
-  void raw_and_version_2_images_are_full_each_time_and_it_is_said() throws IOException {
+  void raw_and_version_2_images_are_compared_each_time_and_it_is_said() throws IOException {
     TestRepository repository = repository();
     Path raw = scratch.resolve("disk.raw");
     byte[] bytes = new byte[3 * (int) MIB + 100];
@@ -286,7 +286,10 @@ class TrackedChangesIT {
     TestRepository.Point second = repository.backup("vda=" + old.path());
     assertThat(second.json().get("notes").toString()).contains("version 2");
     assertRestores(repository, second, old.sha256());
-    assertThat(repository.backup("vda=" + old.path()).kind()).isEqualTo("full");
+    TestRepository.Point third = repository.backup("vda=" + old.path());
+    assertThat(third.reason()).startsWith("rescan");
+    assertThat(third.changedBytes()).isZero();
+    assertRestores(repository, third, old.sha256());
   }
 
   @Test

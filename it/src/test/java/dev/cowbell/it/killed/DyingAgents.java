@@ -179,7 +179,12 @@ final class DyingAgents {
       Set<ObjectKey> named = new TreeSet<>(Set.of(Layout.DESCRIPTOR, Layout.lease(VM)));
       for (Manifest point : catalogue.points()) {
         named.add(Layout.manifest(VM, point.point()));
-        point.disks().forEach(d -> named.add(d.overlay().key()));
+        for (var disk : point.disks()) {
+          named.add(disk.overlay().key());
+          if (disk.digests().isPresent()) {
+            named.add(Layout.digests(VM, disk.name(), point.point()));
+          }
+        }
       }
       try (Stream<ObjectInfo> objects = repository.store().list("")) {
         assertThat(objects.map(ObjectInfo::key).toList())
