@@ -69,6 +69,10 @@ public record BackupPlan(VmName vm, PointId point, List<DiskPlan> disks) {
       return changed(verdict, changes, copyBytes, List.of(), more);
     }
 
+    DiskPlan withWarning(String warning) {
+      return changed(verdict, changes, copyBytes, List.of(warning), notes);
+    }
+
     private DiskPlan changed(
         Verdict newVerdict,
         ExtentSet newChanges,

@@ -133,8 +133,7 @@ final class BackupPlanner {
   private static boolean hasDigests(Catalogue catalogue, Manifest point, DiskName disk)
       throws IOException {
     try {
-      return catalogue.chain(point, disk).links().stream()
-          .allMatch(link -> link.record().digests().isPresent());
+      return catalogue.chain(point, disk).hasDigests();
     } catch (BrokenChainException e) {
       return false;
     }

@@ -62,7 +62,8 @@ public record BackupRequest(
    */
   public record Disk(DiskName name, Path image, Optional<ImageFormat> format) {}
 
-  private static final double MAX_PERCENT = 100;
+  /** All of what bitmaps call unchanged. */
+  public static final int MAX_PERCENT = 100;
 
   public BackupRequest {
     disks = List.copyOf(disks);
@@ -100,7 +101,7 @@ public record BackupRequest(
     }
     if (!(provePercent >= 0 && provePercent <= MAX_PERCENT)) {
       throw new RefusedException(
-          "%s percent to prove; allowed are 0 to 100".formatted(provePercent));
+          "%s percent to prove; allowed are 0 to %d".formatted(provePercent, MAX_PERCENT));
     }
     try {
       Manifest.checkLabels(labels);

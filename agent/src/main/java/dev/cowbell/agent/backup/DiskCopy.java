@@ -83,8 +83,9 @@ final class DiskCopy {
                   upload::append,
                   monitor(phase),
                   Optional.of(digests));
-      DigestsRecord digested = digests.commit();
       settings.moments().reached(Moment.UPLOADED);
+      DigestsRecord digested = digests.commit();
+      settings.moments().reached(Moment.DIGESTED);
       ObjectInfo info = upload.commit(written.head());
       return record(key, info, written.summary(), digested, tracking);
     } catch (OverlayCancelledException e) {

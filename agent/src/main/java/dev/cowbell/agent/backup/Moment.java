@@ -10,6 +10,8 @@ public enum Moment {
   TRACKED,
   /** An overlay is complete but not yet visible. Once for each image. */
   UPLOADED,
+  /** An overlay's digests are stored, it is not. Once for each image. */
+  DIGESTED,
   /** An overlay is stored under its key. Once for each image. */
   COPIED,
   /** All overlays are stored; the manifest is not. */

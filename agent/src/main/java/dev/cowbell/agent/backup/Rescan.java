@@ -10,6 +10,7 @@ import dev.cowbell.agent.observe.Progress.Phase;
 import dev.cowbell.agent.repository.BrokenChainException;
 import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.DamagedObjectException;
+import dev.cowbell.agent.repository.DiskChain;
 import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.PointId;
 import dev.cowbell.agent.repository.Repository;
@@ -17,6 +18,7 @@ import dev.cowbell.agent.source.OfflineImage;
 import dev.cowbell.agent.source.OfflineImages;
 import dev.cowbell.bitmaps.ExtentSet;
 import dev.cowbell.qcow2.overlay.ContentDigest;
+import dev.cowbell.storage.PreconditionFailedException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -60,7 +62,7 @@ final class Rescan {
   private DiskPlan rescan(BackupPlan plan, DiskPlan disk, Verdict.Rescan rescan, OfflineImage image)
       throws IOException {
     try (Phase phase = settings.progress().begin(disk.disk() + ": comparing", disk.size())) {
-      DigestChain digests = digests(plan, disk, rescan.parent());
+      DigestChain digests = opened(chain(plan, disk, rescan.parent()));
       long then = digests.size() & -ContentDigest.MAX_UNIT;
       ExtentSet grown =
           disk.size() == digests.size()
@@ -68,7 +70,7 @@ final class Rescan {
               : ExtentSet.of(then, disk.size() - then);
       ExtentSet changes = compare(image, digests, Choice.ALL, phase).union(grown);
       return disk.with(rescan, changes.clip(0, disk.size()));
-    } catch (DamagedObjectException | BrokenChainException e) {
+    } catch (DamagedObjectException | BrokenChainException | PreconditionFailedException e) {
       Full full =
           new Full(
               "%s; but what there was can't be compared with: %s"
@@ -82,27 +84,33 @@ final class Rescan {
       throws IOException {
     ExtentSet missed;
     try (Phase phase = settings.progress().begin(disk.disk() + ": proving", disk.size())) {
+      DiskChain chain = chain(plan, disk, increment.parent());
+      if (!chain.hasDigests()) {
+        return disk.withNote(
+            "disk %s: nothing was proved: a point below has no digests".formatted(disk.disk()));
+      }
       missed =
-          compare(image, digests(plan, disk, increment.parent()), sample(plan.point()), phase)
+          compare(image, opened(chain), sample(plan.point()), phase)
               .difference(disk.changes().alignOutward(ContentDigest.MAX_UNIT));
-    } catch (DamagedObjectException | BrokenChainException e) {
-      return disk.withNote(
-          "disk %s: nothing to prove the bitmap with: %s".formatted(disk.disk(), e.getMessage()));
+    } catch (DamagedObjectException | BrokenChainException | PreconditionFailedException e) {
+      return disk.withWarning(
+          "disk %s: what the bitmap says could not be proved: %s"
+              .formatted(disk.disk(), e.getMessage()));
     }
-    if (missed.isEmpty()) {
-      return disk;
-    }
+    return missed.isEmpty() ? disk : rescan(plan, disk, distrust(disk, increment, missed), image);
+  }
+
+  private static Verdict.Rescan distrust(DiskPlan disk, Increment increment, ExtentSet missed) {
     String found =
-        "a sample shows %d bytes, from %d on, that changed since point %s without being tracked"
+        "a sample shows %d bytes, from %d on, that differ from point %s without being tracked"
             .formatted(missed.totalLength(), missed.start(0), increment.parent());
-    Verdict.Rescan rescan =
-        new Verdict.Rescan(
-            increment.parent(),
-            "rescan: " + found,
-            List.of(
-                "disk %s: TRACKING FAILED: %s; everything was compared and what differs is stored"
-                    .formatted(disk.disk(), found)));
-    return rescan(plan, disk, rescan, image);
+    return new Verdict.Rescan(
+        increment.parent(),
+        "rescan: " + found,
+        List.of(
+            ("disk %s: TRACKING FAILED: %s; everything was compared and this point is right, but"
+                    + " earlier ones may lack changes")
+                .formatted(disk.disk(), found)));
   }
 
   private Choice sample(PointId point) {
@@ -134,13 +142,17 @@ final class Rescan {
         .run(digests);
   }
 
-  private DigestChain digests(BackupPlan plan, DiskPlan disk, PointId parent) throws IOException {
+  private DigestChain opened(DiskChain chain) throws IOException {
+    return DigestChain.open(repository.store(), repository.descriptor().id(), chain);
+  }
+
+  private DiskChain chain(BackupPlan plan, DiskPlan disk, PointId parent) throws IOException {
     Catalogue catalogue = repository.catalogue(plan.vm());
     Manifest point =
         catalogue.points().stream()
             .filter(p -> p.point().equals(parent))
             .findFirst()
             .orElseThrow(() -> new IOException("point " + parent + " is gone"));
-    return DigestChain.open(repository.store(), catalogue.chain(point, disk.disk()));
+    return catalogue.chain(point, disk.disk());
   }
 }

@@ -203,6 +203,7 @@ public final class ConfigFile {
             job.retention().map(retention -> policy(retention, zone)),
             job.retention().map(Draft.Retention::maxChain).orElseGet(OptionalInt::empty),
             job.labels(),
+            job.provePercent(),
             job.hooks(),
             job.verification()));
   }

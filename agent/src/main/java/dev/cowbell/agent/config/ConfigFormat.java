@@ -1,5 +1,6 @@
 package dev.cowbell.agent.config;
 
+import dev.cowbell.agent.backup.BackupRequest;
 import dev.cowbell.agent.config.Shapes.Located;
 import dev.cowbell.agent.repository.DiskName;
 import dev.cowbell.agent.repository.Manifest;
@@ -189,6 +190,12 @@ final class ConfigFormat {
               Terms.checked(Terms.NAME_PATTERN, Terms.NAME_ALLOWED, s -> s),
               Shapes.text("", s -> s)),
           "Labels of the points that the job makes.");
+  private static final Key<Double> JOB_PROVE =
+      Key.optional(
+          "prove",
+          Shapes.decimal(BackupRequest.MAX_PERCENT),
+          "So many percent of what bitmaps call unchanged are read and compared with digests of the"
+              + " last point by each run; 0 by default.");
   private static final Key<List<String>> HOOK_COMMAND =
       Key.required(
           "command",
@@ -245,6 +252,7 @@ final class ConfigFormat {
               JOB_BANDWIDTH,
               JOB_RETENTION,
               JOB_LABELS,
+              JOB_PROVE,
               JOB_HOOKS,
               JOB_VERIFY),
           ConfigFormat::job);
@@ -311,9 +319,11 @@ final class ConfigFormat {
     Map<String, String> labels = fields.at(JOB_LABELS).orElseGet(Map::of);
     Manifest.checkLabels(labels);
     if (fields.at(JOB_VERIFY).isPresent()
-        && (fields.at(JOB_RETENTION).isPresent() || !labels.isEmpty())) {
+        && (fields.at(JOB_RETENTION).isPresent()
+            || fields.at(JOB_PROVE).isPresent()
+            || !labels.isEmpty())) {
       throw new IllegalArgumentException(
-          "a job with \"verify\" makes no points: it has no retention and no labels");
+          "a job with \"verify\" makes no points: it has no retention, no labels and no prove");
     }
     return new Draft.Job(
         fields.of(JOB_REPOSITORY),
@@ -325,6 +335,7 @@ final class ConfigFormat {
         Terms.rate(fields, JOB_BANDWIDTH),
         fields.at(JOB_RETENTION),
         labels,
+        fields.at(JOB_PROVE).orElse(0.0),
         fields.at(JOB_HOOKS).orElse(Hooks.NONE),
         fields.at(JOB_VERIFY));
   }

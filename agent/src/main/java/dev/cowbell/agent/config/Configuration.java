@@ -81,6 +81,7 @@ public record Configuration(
    * @param retention what is kept; nothing is ever removed when empty
    * @param maxChain the most overlays that a point may consist of; any number when empty
    * @param labels labels of the points it makes
+   * @param provePercent how much of what bitmaps call unchanged is compared, 0 to 100
    * @param hooks what is run around each of its runs
    * @param verification what it verifies; a job with one makes no points
    */
@@ -91,6 +92,7 @@ public record Configuration(
       Optional<RetentionPolicy> retention,
       OptionalInt maxChain,
       Map<String, String> labels,
+      double provePercent,
       Hooks hooks,
       Optional<Verification> verification) {
 

@@ -46,6 +46,7 @@ record Draft(
       OptionalLong bytesPerSecond,
       Optional<Retention> retention,
       Map<String, String> labels,
+      double provePercent,
       Hooks hooks,
       Optional<Verification> verification) {}
 

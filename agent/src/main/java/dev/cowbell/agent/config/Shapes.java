@@ -14,6 +14,7 @@ import java.util.regex.Pattern;
 final class Shapes {
 
   private static final Pattern INTEGER = Pattern.compile("[+-]?[0-9]{1,18}");
+  private static final Pattern DECIMAL = Pattern.compile("[0-9]{1,9}(\\.[0-9]{1,9})?");
 
   private Shapes() {}
 
@@ -80,6 +81,31 @@ final class Shapes {
       @Override
       public ObjectNode schema() {
         return object().put("type", "integer").put("minimum", least).put("maximum", most);
+      }
+    };
+  }
+
+  /** A number of 0 to {@code most}, perhaps with a fraction. */
+  static Shape<Double> decimal(int most) {
+    return new Shape<>() {
+      @Override
+      public Optional<Double> read(YamlNode node, Reading reading) {
+        if (node instanceof YamlNode.Scalar scalar
+            && scalar.plain()
+            && DECIMAL.matcher(scalar.text()).matches()) {
+          double number = Double.parseDouble(scalar.text());
+          if (number <= most) {
+            return Optional.of(number);
+          }
+        }
+        reading.problem(
+            node.at(), "must be a number of 0 to %d, found %s".formatted(most, node.kind()));
+        return Optional.empty();
+      }
+
+      @Override
+      public ObjectNode schema() {
+        return object().put("type", "number").put("minimum", 0).put("maximum", most);
       }
     };
   }

@@ -23,6 +23,7 @@ import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.schedule.JobRunner;
 import dev.cowbell.agent.schedule.RunOutcome;
 import dev.cowbell.agent.schedule.RunRequest;
+import dev.cowbell.agent.source.Decryption;
 import dev.cowbell.agent.source.HostName;
 import dev.cowbell.agent.verify.VerifyReport;
 import dev.cowbell.qcow2.overlay.MergeLimits;
@@ -224,7 +225,9 @@ final class BackupRunner implements JobRunner {
           Optional.empty(),
           BackupRequest.Extent.AUTO,
           Optional.empty(),
-          labels);
+          labels,
+          Decryption.NONE,
+          job.provePercent());
     }
 
     private RunOutcome failed(Exception e) {

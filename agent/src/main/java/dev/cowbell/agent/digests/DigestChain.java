@@ -7,6 +7,7 @@ import dev.cowbell.storage.ObjectStore;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,16 +57,18 @@ public final class DigestChain implements DigestRuns {
   /**
    * Opens the digests of a chain.
    *
+   * @param repository whose they have to be
    * @throws DamagedObjectException if an overlay has none, or some can't be used
    */
-  public static DigestChain open(ObjectStore store, DiskChain chain) throws IOException {
+  public static DigestChain open(ObjectStore store, UUID repository, DiskChain chain)
+      throws IOException {
     List<DigestsReader> readers = new ArrayList<>();
     for (DiskChain.Link link : chain.links()) {
       if (link.record().digests().isEmpty()) {
         throw new DamagedObjectException(
             Layout.digests(chain.vm(), chain.disk(), link.point()), "was never written");
       }
-      readers.add(DigestsReader.open(store, chain.vm(), chain.disk(), link));
+      readers.add(DigestsReader.open(store, repository, chain.vm(), chain.disk(), link));
     }
     return new DigestChain(readers, chain.top().record().virtualSize(), DigestRun.Kind.ZERO);
   }

@@ -9,6 +9,7 @@ import dev.cowbell.storage.ObjectStore;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 
 /** Checks the digests that go with an overlay. */
 public final class DigestsCheck {
@@ -16,9 +17,14 @@ public final class DigestsCheck {
   private static final String MEANING = "; no data is lost, but a lost bitmap will mean a full";
 
   private final ObjectStore store;
+  private final UUID repository;
 
-  public DigestsCheck(ObjectStore store) {
+  /**
+   * @param repository whose digests they have to be
+   */
+  public DigestsCheck(ObjectStore store, UUID repository) {
     this.store = store;
+    this.repository = repository;
   }
 
   /**
@@ -65,7 +71,7 @@ public final class DigestsCheck {
 
   private DigestChain open(DiskChain chain) throws IOException {
     DigestsReader reader =
-        DigestsReader.open(store, chain.vm(), chain.disk(), chain.links().getFirst());
+        DigestsReader.open(store, repository, chain.vm(), chain.disk(), chain.links().getFirst());
     return new DigestChain(
         List.of(reader), chain.top().record().virtualSize(), DigestRun.Kind.ABSENT);
   }

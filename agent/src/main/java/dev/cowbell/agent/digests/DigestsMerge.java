@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Puts one digests object in the place of a point's that says what it and those below it say
@@ -25,9 +26,14 @@ import java.util.Optional;
 public final class DigestsMerge {
 
   private final ObjectStore store;
+  private final UUID repository;
 
-  public DigestsMerge(ObjectStore store) {
+  /**
+   * @param repository whose digests they are
+   */
+  public DigestsMerge(ObjectStore store, UUID repository) {
     this.store = store;
+    this.repository = repository;
   }
 
   /**
@@ -39,15 +45,14 @@ public final class DigestsMerge {
    *     of it is damaged: then the point is without digests as soon as its overlay is merged
    */
   public Optional<DigestsRecord> run(
-      VmName vm, DiskName disk, List<Link> links, Optional<PointId> upon, OverlayIdentity identity)
-      throws IOException {
+      VmName vm, DiskName disk, List<Link> links, Optional<PointId> upon) throws IOException {
     if (links.stream().anyMatch(link -> link.record().digests().isEmpty())) {
       return Optional.empty();
     }
     try {
       List<DigestsReader> readers = new ArrayList<>();
       for (Link link : links) {
-        readers.add(DigestsReader.open(store, vm, disk, link));
+        readers.add(DigestsReader.open(store, repository, vm, disk, link));
       }
       DiskChain.Link top = links.getFirst();
       DigestChain chain =
@@ -58,7 +63,8 @@ public final class DigestsMerge {
               store,
               Layout.digests(vm, disk, top.point()),
               Precondition.ifMatch(readers.getFirst().object().etag()),
-              identity,
+              new OverlayIdentity(
+                  repository.toString(), vm.value(), disk.value(), top.point().value()),
               upon,
               top.record().virtualSize(),
               described)) {

@@ -19,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Optional;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,11 +54,12 @@ final class DigestsReader implements DigestRuns {
   /**
    * Opens the digests of a point's disk.
    *
+   * @param repository whose they have to be
    * @param link the point, and what its manifest says of the disk
    * @throws DamagedObjectException if they are missing, damaged, of something else, or don't fit
    *     the overlay any more
    */
-  static DigestsReader open(ObjectStore store, VmName vm, DiskName disk, Link link)
+  static DigestsReader open(ObjectStore store, UUID repository, VmName vm, DiskName disk, Link link)
       throws IOException {
     ObjectKey key = Layout.digests(vm, disk, link.point());
     Optional<ObjectInfo> object = store.stat(key);
@@ -73,20 +75,33 @@ final class DigestsReader implements DigestRuns {
     ByteBuffer bytes = ByteBuffer.allocate(DigestsHead.LENGTH);
     read(store, object.get(), 0, bytes);
     DigestsHead head = DigestsHead.decode(key, object.get().size(), bytes.clear());
-    check(key, head, vm, disk, link);
+    check(key, head, new Origin(repository, vm, disk, link));
     return new DigestsReader(store, object.get(), head);
   }
 
-  private static void check(ObjectKey key, DigestsHead head, VmName vm, DiskName disk, Link link)
+  /** What digests have to describe. */
+  private record Origin(UUID repository, VmName vm, DiskName disk, Link link) {
+
+    boolean is(DigestsHead head) {
+      return head.repository().equals(repository.toString())
+          && head.vm().equals(vm.value())
+          && head.disk().equals(disk.value())
+          && head.point().equals(link.point().value())
+          && head.diskSize() == link.record().virtualSize();
+    }
+  }
+
+  private static void check(ObjectKey key, DigestsHead head, Origin origin)
       throws DamagedObjectException {
-    if (!head.vm().equals(vm.value())
-        || !head.disk().equals(disk.value())
-        || !head.point().equals(link.point().value())) {
+    if (!origin.is(head)) {
       throw new DamagedObjectException(
           key,
-          "describes disk %s of VM %s at point %s".formatted(head.disk(), head.vm(), head.point()));
+          "describes disk %s of %d bytes of VM %s at point %s in repository %s"
+              .formatted(head.disk(), head.diskSize(), head.vm(), head.point(), head.repository()));
     }
-    Optional<PointId> below = link.record().parent();
+    // a point's ancestors are older than it, and digests lie only upon ancestors: so what lies upon
+    // the parent or an older point says all that the overlay changed
+    Optional<PointId> below = origin.link().record().parent();
     boolean reaches =
         head.upon().isEmpty()
             || (below.isPresent() && head.upon().get().compareTo(below.get()) <= 0);

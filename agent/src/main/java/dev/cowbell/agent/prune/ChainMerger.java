@@ -69,7 +69,6 @@ final class ChainMerger {
       StoredManifest stored,
       DiskRecord record,
       List<DiskChain.Link> merged,
-      OverlayIdentity identity,
       StoredChain chain,
       OverlayMerge merge,
       MergePlan plan) {
@@ -104,7 +103,6 @@ final class ChainMerger {
         stored,
         links.top().record(),
         links.links().subList(0, count),
-        identity,
         chain,
         overlays,
         overlays.plan(settings.limits()));
@@ -175,13 +173,9 @@ final class ChainMerger {
             new Counts(summary.dataClusters(), summary.zeroClusters(), summary.changedBytes())));
     lease.check();
     Optional<DigestsRecord> digests =
-        new DigestsMerge(repository.store())
-            .run(
-                opened.stored.manifest().vm(),
-                merge.disk(),
-                opened.merged,
-                merge.parent(),
-                opened.identity);
+        new DigestsMerge(repository.store(), opened.stored.manifest().repository())
+            .run(opened.stored.manifest().vm(), merge.disk(), opened.merged, merge.parent());
+    settings.moments().reached(PruneMoment.DIGESTED);
     lease.check();
     StoredManifest announced =
         replace(

@@ -10,6 +10,8 @@ public enum PruneMoment {
   DROPPED,
   /** A merged overlay is complete but not yet visible. Once for each. */
   MERGED,
+  /** Merged digests are in the place of the child's. Once for each. */
+  DIGESTED,
   /** The child's manifest names the merged overlay beside the old one. Once for each. */
   ANNOUNCED,
   /** The merged overlay is in the place of the old one. Once for each. */

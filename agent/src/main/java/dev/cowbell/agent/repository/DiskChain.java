@@ -29,6 +29,11 @@ public record DiskChain(VmName vm, DiskName disk, List<Link> links) {
     return links.getFirst();
   }
 
+  /** Whether every overlay was written with digests. */
+  public boolean hasDigests() {
+    return links.stream().allMatch(link -> link.record().digests().isPresent());
+  }
+
   /** The number of overlays. */
   public int length() {
     return links.size();

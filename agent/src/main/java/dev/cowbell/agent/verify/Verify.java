@@ -19,6 +19,7 @@ import dev.cowbell.agent.repository.Manifest;
 import dev.cowbell.agent.repository.PointId;
 import dev.cowbell.agent.repository.Reach;
 import dev.cowbell.agent.repository.Repository;
+import dev.cowbell.agent.repository.StoredManifest;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.qcow2.compress.CodecPool;
 import dev.cowbell.storage.ObjectKey;
@@ -203,20 +204,21 @@ public final class Verify {
     }
 
     private Optional<String> digestsProblem(Job job, DiskRecord disk) throws IOException {
-      DigestsCheck check = new DigestsCheck(repository.store());
       DiskChain alone = new DiskChain(job.catalogue().vm(), disk.name(), List.of(job.link()));
       try {
+        Optional<Manifest> point =
+            repository.read(job.catalogue().vm(), job.link().point()).map(StoredManifest::manifest);
+        if (point.isEmpty()) {
+          return Optional.empty();
+        }
+        DigestsCheck check = new DigestsCheck(repository.store(), point.get().repository());
         Optional<String> problem = check.sealed(alone);
-        boolean all =
-            request.level() == VerifyRequest.Level.DATA
-                && request.samplePercent() >= VerifyRequest.ALL;
+        boolean all = request.level() == VerifyRequest.Level.DATA && request.sample().isWhole();
         if (problem.isPresent() || !all) {
           return problem;
         }
-        Manifest point =
-            repository.read(job.catalogue().vm(), job.link().point()).orElseThrow().manifest();
         return check.recomputed(
-            job.catalogue().chain(point, disk.name()), _ -> cancellation.check());
+            job.catalogue().chain(point.get(), disk.name()), _ -> cancellation.check());
       } catch (PreconditionFailedException | BrokenChainException | DamagedObjectException e) {
         // it is being replaced, or what is damaged below is told with its own object
         return Optional.empty();

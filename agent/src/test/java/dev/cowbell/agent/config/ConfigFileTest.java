@@ -57,6 +57,7 @@ final class ConfigFileTest {
           concurrency: 1
           bandwidth: 1M
           labels: { tier: gold }
+          prove: 0.5
           retention:
             last: 5
             daily: 7
@@ -88,6 +89,7 @@ final class ConfigFileTest {
     assertThat(job.spec().retry().attempts()).isEqualTo(2);
     assertThat(job.spec().concurrency()).isEqualTo(1);
     assertThat(job.labels()).containsExactly(Map.entry("tier", "gold"));
+    assertThat(job.provePercent()).isEqualTo(0.5);
     assertThat(job.retention())
         .hasValueSatisfying(policy -> {
           assertThat(policy.last()).isEqualTo(5);
@@ -101,7 +103,7 @@ final class ConfigFileTest {
   void tells_a_misspelt_key_by_line_and_column_with_a_suggestion() {
     assertThat(problem("daily: 7", "dialy: 7"))
         .isEqualTo(
-            "test.yaml:34:7: jobs.nightly.retention: unknown key \"dialy\", allowed are last,"
+            "test.yaml:35:7: jobs.nightly.retention: unknown key \"dialy\", allowed are last,"
                 + " hourly, daily, weekly, monthly, yearly, within, labels, minimum, max-chain; did you"
                 + " mean \"daily\"?");
     assertThat(problem("repositories:", "repositorys:"))
@@ -131,6 +133,8 @@ final class ConfigFileTest {
     refuses("nightly:", "\"night ly\":", "60 characters");
     refuses("vda: /images/web", "../x: /images/web", "128 characters");
     refuses("attempts: 2", "attempts: 0", "1 to 100");
+    refuses("prove: 0.5", "prove: 101", "must be a number of 0 to 100");
+    refuses("prove: 0.5", "prove: much", "must be a number of 0 to 100");
     refuses("wait: 10s", "wait: 10h", "must not be shorter");
   }
 

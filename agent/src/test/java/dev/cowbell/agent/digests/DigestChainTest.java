@@ -28,6 +28,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -35,6 +36,7 @@ class DigestChainTest {
 
   private static final int BLOCK = ContentDigest.MIN_UNIT;
   private static final int BLOCKS = 96;
+  private static final UUID REPOSITORY = new UUID(1, 2);
 
   /** What the samples' manifests say. */
   private static final long SIZE = 1L << 30;
@@ -52,7 +54,8 @@ class DigestChainTest {
   }
 
   private static OverlayIdentity identity(PointId point) {
-    return new OverlayIdentity("r", Samples.VM.value(), Samples.VDA.value(), point.value());
+    return new OverlayIdentity(
+        REPOSITORY.toString(), Samples.VM.value(), Samples.VDA.value(), point.value());
   }
 
   private DigestsWriter writer(DirectoryStore store, PointId point, Optional<PointId> upon)
@@ -177,8 +180,8 @@ class DigestChainTest {
             .isEqualTo(ExtentSet.empty());
       }
       assertThat(
-              new DigestsMerge(store)
-                  .run(Samples.VM, Samples.VDA, chain.links().subList(0, 2), first, identity(p3)))
+              new DigestsMerge(store, REPOSITORY)
+                  .run(Samples.VM, Samples.VDA, chain.links().subList(0, 2), first))
           .isPresent();
       assertCovers(store, chain, disk, now, seed);
       DiskChain merged = chain(link(p3, first), link(P1, Optional.empty()));
@@ -211,7 +214,7 @@ class DigestChainTest {
   private static ExtentSet differences(DirectoryStore store, DiskChain chain, byte[] now)
       throws IOException {
     return new ContentComparison(new MemoryDisk(now), ContentComparison.Choice.ALL, _ -> {})
-        .run(DigestChain.open(store, chain));
+        .run(DigestChain.open(store, REPOSITORY, chain));
   }
 
   private static void assertCovers(
@@ -268,7 +271,7 @@ class DigestChainTest {
   }
 
   private static void readAll(DirectoryStore store, DiskChain chain) throws IOException {
-    DigestChain digests = DigestChain.open(store, chain);
+    DigestChain digests = DigestChain.open(store, REPOSITORY, chain);
     DigestRun run = digests.next();
     while (run != null) {
       run = digests.next();

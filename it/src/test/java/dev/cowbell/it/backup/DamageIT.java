@@ -136,6 +136,11 @@ class DamageIT {
     while (!key.contains(points.get(first))) {
       first++;
     }
+    if (key.endsWith(".digests")) {
+      // no point needs them
+      assertThat(touched).isEmpty();
+      return;
+    }
     assertThat(touched).isEqualTo(points.subList(first, points.size()));
     if (key.contains("/disks/")) {
       assertThat(damage.get("disk").asText()).isEqualTo("vda");

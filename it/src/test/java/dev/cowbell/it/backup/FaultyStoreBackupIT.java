@@ -135,6 +135,7 @@ class FaultyStoreBackupIT {
     assertThat(point.kind())
         .as(when + ": " + point.disks().getFirst().reason())
         .isEqualTo(PointKind.INCREMENTAL);
+    assertThat(point.disks().getFirst().reason()).as(when).startsWith("bitmap");
   }
 
   private Manifest backUp() throws IOException {

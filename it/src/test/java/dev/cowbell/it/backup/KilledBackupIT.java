@@ -40,7 +40,7 @@ class KilledBackupIT {
 
   private static int occurrences(Moment moment) {
     return switch (moment) {
-      case TRACKED, UPLOADED, COPIED, RETIRED -> 2;
+      case TRACKED, UPLOADED, DIGESTED, COPIED, RETIRED -> 2;
       case LOCKED, PLANNED, COMMITTING, COMMITTED -> 1;
     };
   }
@@ -79,6 +79,7 @@ class KilledBackupIT {
     assertThat(next.json().get("disks"))
         .allSatisfy(disk -> {
           assertThat(disk.get("kind").asText()).isEqualTo("incremental");
+          assertThat(disk.get("reason").asText()).startsWith("bitmap");
           assertThat(disk.get("parent").asText()).isEqualTo(ids.getLast());
         });
     for (GuestImage image : List.of(vda, vdb)) {

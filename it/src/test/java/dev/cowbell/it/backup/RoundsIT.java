@@ -70,7 +70,7 @@ class RoundsIT {
     for (int round = 1; round <= ROUNDS; round++) {
       ExtentSet changed = image.change(1 + random.nextInt(20));
       TestRepository.Point point = repository.backup(image.path());
-      assertThat(point.kind()).as(point.reason()).isEqualTo("incremental");
+      point.assertTracked();
       assertFollowsTheChanges(point, changed);
       assertThat(image.bitmaps()).containsExactly("cowbell:" + point.id());
       QemuImg.checkClean(image.path());

@@ -52,6 +52,12 @@ public record TestRepository(String url, Map<String, String> environment) {
           json);
     }
 
+    /** Fails unless it is an increment whose changes were known without comparing everything. */
+    public void assertTracked() {
+      assertThat(kind).as(reason()).isEqualTo("incremental");
+      assertThat(reason()).doesNotStartWith("rescan");
+    }
+
     public String reason() {
       return json.get("disks").get(0).get("reason").asText();
     }

@@ -45,7 +45,7 @@ class TrackedChangesIT {
     image.resize(16 * MIB);
     QemuIo.of(image.path(), "write -P 77 15M 4k");
     TestRepository.Point grown = repository.backup(image.path());
-    assertThat(grown.kind()).isEqualTo("incremental");
+    grown.assertTracked();
     assertRestores(repository, grown, image.sha256());
   }
 
@@ -72,7 +72,7 @@ class TrackedChangesIT {
     image.resize(16 * MIB - 1024);
     image.resize(20 * MIB);
     TestRepository.Point point = repository.backup(image.path());
-    assertThat(point.kind()).isEqualTo("incremental");
+    point.assertTracked();
     assertRestores(repository, point, image.sha256());
   }
 
@@ -114,7 +114,7 @@ class TrackedChangesIT {
     repository.backup(image.path());
     image.change(3);
     TestRepository.Point second = repository.backup(image.path());
-    assertThat(second.kind()).isEqualTo("incremental");
+    second.assertTracked();
     assertThat(image.bitmaps()).containsExactlyInAnyOrder("theirs", "cowbell:" + second.id());
     JsonNode bitmaps =
         QemuImg.info(image.path()).path("format-specific").path("data").path("bitmaps");
@@ -133,12 +133,12 @@ class TrackedChangesIT {
     GuestImage overlay = new GuestImage(top, 16 * MIB, random);
     overlay.change(5);
     TestRepository.Point second = repository.backup("vda=" + top);
-    assertThat(second.kind()).as(second.reason()).isEqualTo("incremental");
+    second.assertTracked();
     assertThat(second.changedBytes()).isLessThan(12 * MIB);
     String secondState = overlay.sha256();
     overlay.change(5);
     TestRepository.Point third = repository.backup("vda=" + top);
-    assertThat(third.kind()).as(third.reason()).isEqualTo("incremental");
+    third.assertTracked();
     assertRestores(repository, first, firstState);
     assertRestores(repository, second, secondState);
     assertRestores(repository, third, overlay.sha256());
@@ -154,7 +154,7 @@ class TrackedChangesIT {
     image.change(3);
     repository.backup(top);
     image.change(3);
-    assertThat(repository.backup(top).kind()).isEqualTo("incremental");
+    repository.backup(top).assertTracked();
     base.change(3);
     TestRepository.Point point = repository.backup(top);
     assertThat(point.kind()).isEqualTo("incremental");
@@ -185,7 +185,7 @@ class TrackedChangesIT {
     TestRepository.Point last = repository.backup(image.path());
     assertThat(first.kind()).isEqualTo("full");
     for (TestRepository.Point point : java.util.List.of(second, active, third, last)) {
-      assertThat(point.kind()).as(point.reason()).isEqualTo("incremental");
+      point.assertTracked();
       assertThat(point.changedBytes()).isLessThan(24 * MIB);
     }
     assertRestores(repository, first, one);
@@ -235,7 +235,7 @@ class TrackedChangesIT {
     assertThat(second.exit()).as(second.toString()).isEqualTo(3);
     assertThat(second.err()).contains("your word");
     TestRepository.Point point = TestRepository.Point.of(second.out());
-    assertThat(point.kind()).isEqualTo("incremental");
+    point.assertTracked();
     assertRestores(repository, point, image.sha256());
   }
 
@@ -265,7 +265,7 @@ class TrackedChangesIT {
       GuestImage again = new GuestImage(restored, 16 * MIB, random);
       again.change(4);
       TestRepository.Point next = repository.backup("vda=" + restored);
-      assertThat(next.kind()).as(next.reason()).isEqualTo("incremental");
+      next.assertTracked();
       assertThat(next.json().get("disks").get(0).get("parent").asText()).isEqualTo(point.id());
       assertRestores(repository, next, again.sha256());
     }

@@ -8,6 +8,8 @@ import dev.cowbell.agent.backup.BackupRequest;
 import dev.cowbell.agent.backup.BackupResult;
 import dev.cowbell.agent.backup.BackupSettings;
 import dev.cowbell.agent.backup.Moment;
+import dev.cowbell.agent.digests.ContentComparison;
+import dev.cowbell.agent.digests.DigestChain;
 import dev.cowbell.agent.observe.Cancellation;
 import dev.cowbell.agent.observe.Progress;
 import dev.cowbell.agent.prune.Prune;
@@ -16,6 +18,7 @@ import dev.cowbell.agent.prune.PruneReport;
 import dev.cowbell.agent.prune.PruneRequest;
 import dev.cowbell.agent.prune.PruneSettings;
 import dev.cowbell.agent.repository.Catalogue;
+import dev.cowbell.agent.repository.DiskChain;
 import dev.cowbell.agent.repository.DiskName;
 import dev.cowbell.agent.repository.Layout;
 import dev.cowbell.agent.repository.LeaseHeldException;
@@ -26,6 +29,7 @@ import dev.cowbell.agent.repository.Repository;
 import dev.cowbell.agent.repository.StoredChain;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.agent.retention.RetentionPolicy;
+import dev.cowbell.bitmaps.ExtentSet;
 import dev.cowbell.qcow2.overlay.MergeLimits;
 import dev.cowbell.qcow2.overlay.OverlayChainDisk;
 import dev.cowbell.storage.ObjectInfo;
@@ -76,8 +80,8 @@ final class DyingAgents {
   static final VmName VM = new VmName("web");
   private static final DiskName DISK = new DiskName("vda");
   private static final MergeLimits FINE = new MergeLimits(16 << 10, 4 << 10);
-  private static final int BACKUP_OPERATIONS = 27;
-  private static final int PRUNE_OPERATIONS = 66;
+  private static final int BACKUP_OPERATIONS = 30;
+  private static final int PRUNE_OPERATIONS = 80;
   private static final int TRIES = 500;
 
   private final Opener opener;
@@ -275,9 +279,8 @@ final class DyingAgents {
               new Backup(repository, backupSettings(living)).run(request(disk.image()));
           assertThat(result.warnings()).isEmpty();
           if (!first) {
-            assertThat(result.manifest().disks().getFirst().parent())
-                .as(result.manifest().disks().getFirst().reason())
-                .isPresent();
+            assertThat(result.manifest().disks().getFirst().parent()).isPresent();
+            assertThat(result.manifest().disks().getFirst().reason()).startsWith("bitmap");
           }
           synchronized (committed) {
             committed.add(result.manifest().point());
@@ -359,6 +362,7 @@ final class DyingAgents {
         assertThat(restored(repository, catalogue, point))
             .as("point %s", point.point())
             .isEqualTo(tried.get(point.point()));
+        assertDigested(repository, catalogue, point);
       }
       committed.addAll(there);
       List<PointId> newest = new ArrayList<>(committed.descendingSet());
@@ -366,6 +370,20 @@ final class DyingAgents {
       assertThat(there).containsAll(newest.subList(0, Math.min(kept, newest.size())));
       committed.retainAll(there);
       keptByTheLate = late.isEmpty() ? Integer.MAX_VALUE : kept;
+    }
+  }
+
+  /** Digests never call unchanged what is not, nor changed what is. */
+  private static void assertDigested(Repository repository, Catalogue catalogue, Manifest point)
+      throws IOException {
+    DiskChain chain = catalogue.chain(point, DISK);
+    assertThat(chain.hasDigests()).isTrue();
+    DigestChain digests = DigestChain.open(repository.store(), repository.descriptor().id(), chain);
+    StoredChain stored = StoredChain.open(repository.store(), chain.links());
+    try (OverlayChainDisk content = new OverlayChainDisk(stored.chain())) {
+      ExtentSet differences =
+          new ContentComparison(content, ContentComparison.Choice.ALL, _ -> {}).run(digests);
+      assertThat(differences).as("digests of point %s", point.point()).isEqualTo(ExtentSet.empty());
     }
   }
 

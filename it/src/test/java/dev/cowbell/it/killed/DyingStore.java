@@ -103,7 +103,11 @@ final class DyingStore implements ObjectStore {
     String name = key.value();
     return name.endsWith("lease.json")
         ? "lease"
-        : name.contains("/points/") ? "manifest" : name.contains("/disks/") ? "overlay" : "other";
+        : name.contains("/points/")
+            ? "manifest"
+            : name.endsWith(".digests")
+                ? "digests"
+                : name.contains("/disks/") ? "overlay" : "other";
   }
 
   @Override
