@@ -42,18 +42,19 @@ record DirectAlignment(int memory, int block) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment stat = arena.allocate(STATX_SIZE, Long.BYTES);
       MemorySegment empty = arena.allocateFrom("");
-      MemorySegment errno = Libc.errnoBuffer();
       int result =
-          (int)
-              Libc.STATX.invokeExact(
-                  errno, direct.descriptor(), empty, AT_EMPTY_PATH, STATX_DIOALIGN, stat);
+          Libc.callInt(
+              Libc.STATX,
+              direct.descriptor(),
+              empty.address(),
+              AT_EMPTY_PATH,
+              STATX_DIOALIGN,
+              stat.address());
       if (result == 0) {
         told = stat.get(ValueLayout.JAVA_INT, MASK_AT) & STATX_DIOALIGN;
         memory = stat.get(ValueLayout.JAVA_INT, MEMORY_AT);
         block = stat.get(ValueLayout.JAVA_INT, BLOCK_AT);
       }
-    } catch (Throwable e) {
-      throw new LinkageError("statx", e);
     }
     if (told == 0) {
       memory = NativeBuffers.ALIGNMENT;

@@ -9,12 +9,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.VarHandle;
 
-/**
- * The C library's functions, as 64-bit Linux has them. Each handle that can fail takes the calling
- * thread's {@link #errnoBuffer()} first.
- */
+/** The C library's functions, as 64-bit Linux has them. Failures are negated errnos. */
 final class Libc {
   static final int EPERM = 1;
   static final int EINTR = 4;
@@ -28,95 +24,81 @@ final class Libc {
   static final int ETIME = 62;
   static final int EOPNOTSUPP = 95;
 
-  /** {@code struct flock}. */
-  static final StructLayout FLOCK =
-      MemoryLayout.structLayout(
-          ValueLayout.JAVA_SHORT.withName("l_type"),
-          ValueLayout.JAVA_SHORT.withName("l_whence"),
-          MemoryLayout.paddingLayout(4),
-          ValueLayout.JAVA_LONG.withName("l_start"),
-          ValueLayout.JAVA_LONG.withName("l_len"),
-          ValueLayout.JAVA_INT.withName("l_pid"),
-          MemoryLayout.paddingLayout(4));
+  /** {@code struct flock}: its size, and where what we use of it is. */
+  static final int FLOCK_SIZE = 32;
 
-  static final VarHandle L_TYPE = flockField("l_type");
-  static final VarHandle L_START = flockField("l_start");
-  static final VarHandle L_LEN = flockField("l_len");
+  static final int L_TYPE = 0;
+  static final int L_START = 8;
+  static final int L_LEN = 16;
 
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+  /**
+   * The one way in which functions are called: seven words go in, one comes out. Every other way
+   * would cost each start of the program some 20 ms. With the calling conventions of 64-bit Linux a
+   * function takes of a word what it wants and does not look at words that it does not know; of a
+   * result that is an {@code int} the upper half means nothing.
+   */
+  private static final FunctionDescriptor WORDS =
+      FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG);
+
   private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno");
   private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
-  private static final VarHandle ERRNO_VALUE =
-      CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+  private static final long ERRNO_AT =
+      CAPTURE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
   /** One per thread, so that a call allocates nothing; freed after the thread is gone. */
   private static final ThreadLocal<MemorySegment> ERRNO_BUFFER =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
 
-  static final MethodHandle OPEN =
-      call(
-          "open",
-          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT),
-          ERRNO,
-          Linker.Option.firstVariadicArg(2));
-  static final MethodHandle FCNTL =
-      call(
-          "fcntl",
-          FunctionDescriptor.of(INT, INT, INT, ValueLayout.ADDRESS),
-          ERRNO,
-          Linker.Option.firstVariadicArg(2));
-  static final MethodHandle LSEEK =
-      call("lseek", FunctionDescriptor.of(LONG, INT, LONG, INT), ERRNO);
-  static final MethodHandle FALLOCATE =
-      call("fallocate", FunctionDescriptor.of(INT, INT, INT, LONG, LONG), ERRNO);
-  static final MethodHandle FTRUNCATE =
-      call("ftruncate", FunctionDescriptor.of(INT, INT, LONG), ERRNO);
-  static final MethodHandle PREAD =
-      call("pread", FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG), ERRNO);
-  static final MethodHandle PWRITE =
-      call("pwrite", FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG), ERRNO);
-  static final MethodHandle MMAP =
-      call("mmap", FunctionDescriptor.of(LONG, LONG, LONG, INT, INT, INT, LONG), ERRNO);
-  static final MethodHandle MUNMAP = call("munmap", FunctionDescriptor.of(INT, LONG, LONG));
-  static final MethodHandle STATX =
-      call(
-          "statx",
-          FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT, INT, ValueLayout.ADDRESS),
-          ERRNO);
-  static final MethodHandle CLOSE = call("close", FunctionDescriptor.of(INT, INT));
+  static final MethodHandle OPEN = function("open");
+  static final MethodHandle FCNTL = function("fcntl");
+  static final MethodHandle LSEEK = function("lseek");
+  static final MethodHandle FALLOCATE = function("fallocate");
+  static final MethodHandle FTRUNCATE = function("ftruncate");
+  static final MethodHandle PREAD = function("pread");
+  static final MethodHandle PWRITE = function("pwrite");
+  static final MethodHandle MMAP = function("mmap");
+  static final MethodHandle MUNMAP = function("munmap");
+  static final MethodHandle STATX = function("statx");
+  static final MethodHandle CLOSE = function("close");
 
   /** {@code long syscall(long number, …)} with six arguments, whatever the kernel makes of them. */
-  static final MethodHandle SYSCALL =
-      call(
-          "syscall",
-          FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG),
-          ERRNO,
-          Linker.Option.firstVariadicArg(1));
+  private static final MethodHandle SYSCALL = function("syscall");
 
-  private static final MethodHandle STRERROR =
-      call("strerror", FunctionDescriptor.of(ValueLayout.ADDRESS, INT));
+  private static final MethodHandle STRERROR = function("strerror");
 
   private Libc() {}
 
-  /** Where the calling thread's next call leaves its errno. */
-  static MemorySegment errnoBuffer() {
-    return ERRNO_BUFFER.get();
-  }
-
-  static int errno(MemorySegment captured) {
-    return (int) ERRNO_VALUE.get(captured, 0L);
-  }
-
   /** A system call; the answer, or the negated errno. */
   static long syscall(long number, long a, long b, long c, long d, long e, long f) {
-    MemorySegment errno = errnoBuffer();
+    long result = call(SYSCALL, number, a, b, c, d, e, f);
+    return result == -1 ? -errno() : result;
+  }
+
+  /** Calls a function that answers with a {@code long}; the answer, or the negated errno. */
+  static long callLong(MethodHandle function, long a, long b, long c, long d, long e, long f) {
+    long result = call(function, a, b, c, d, e, f, 0);
+    return result == -1 ? -errno() : result;
+  }
+
+  /** Calls a function that answers with an {@code int}; the answer, or the negated errno. */
+  static int callInt(MethodHandle function, long a, long b, long c, long d, long e) {
+    int result = (int) call(function, a, b, c, d, e, 0, 0);
+    return result == -1 ? -errno() : result;
+  }
+
+  private static long call(
+      MethodHandle function, long a, long b, long c, long d, long e, long f, long g) {
     try {
-      long result = (long) SYSCALL.invokeExact(errno, number, a, b, c, d, e, f);
-      return result == -1 ? -errno(errno) : result;
+      return (long) function.invokeExact(ERRNO_BUFFER.get(), a, b, c, d, e, f, g);
     } catch (Throwable t) {
-      throw new LinkageError("syscall", t);
+      throw new LinkageError("a function of the C library can't be called", t);
     }
+  }
+
+  private static int errno() {
+    return ERRNO_BUFFER.get().get(ValueLayout.JAVA_INT, ERRNO_AT);
   }
 
   /** A failed call for people: its name where it is well known, its number, its words. */
@@ -140,22 +122,15 @@ final class Libc {
 
   @SuppressWarnings("restricted") // strerror's answer is a C string, and never null
   private static String words(int errno) {
-    try {
-      MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno);
-      return text.reinterpret(Long.MAX_VALUE).getString(0);
-    } catch (Throwable t) {
-      throw new LinkageError("strerror", t);
-    }
+    return MemorySegment.ofAddress(call(STRERROR, errno, 0, 0, 0, 0, 0, 0))
+        .reinterpret(Long.MAX_VALUE)
+        .getString(0);
   }
 
-  private static VarHandle flockField(String name) {
-    return FLOCK.varHandle(MemoryLayout.PathElement.groupElement(name));
-  }
-
-  // A wrong descriptor would crash the process; the tests call every one of them.
-  @SuppressWarnings("restricted")
-  private static MethodHandle call(String name, FunctionDescriptor type, Linker.Option... options) {
+  @SuppressWarnings("restricted") // the tests call every one of them
+  private static MethodHandle function(String name) {
     Linker linker = Linker.nativeLinker();
-    return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type, options);
+    return linker.downcallHandle(
+        linker.defaultLookup().findOrThrow(name), WORDS, ERRNO, Linker.Option.firstVariadicArg(1));
   }
 }

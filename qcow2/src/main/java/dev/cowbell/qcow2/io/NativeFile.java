@@ -57,16 +57,12 @@ final class NativeFile implements Transfer {
 
   private static NativeFile open(Path path, int flags) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoBuffer();
-      int fd = (int) Libc.OPEN.invokeExact(errno, arena.allocateFrom(path.toString()), flags);
+      long name = arena.allocateFrom(path.toString()).address();
+      int fd = Libc.callInt(Libc.OPEN, name, flags, 0, 0, 0);
       if (fd < 0) {
-        throw Libc.failure(path + ": open", Libc.errno(errno));
+        throw Libc.failure(path + ": open", -fd);
       }
       return new NativeFile(fd);
-    } catch (IOException e) {
-      throw e;
-    } catch (Throwable e) {
-      throw new LinkageError("open", e);
     }
   }
 
@@ -112,25 +108,14 @@ final class NativeFile implements Transfer {
 
   /** Gives a range back to the file system; false where that isn't possible. */
   boolean punchHole(long at, long length) {
-    try {
-      MemorySegment errno = Libc.errnoBuffer();
-      return (int) Libc.FALLOCATE.invokeExact(errno, fd, KEEP_SIZE_PUNCH_HOLE, at, length) == 0;
-    } catch (Throwable e) {
-      throw new LinkageError("fallocate", e);
-    }
+    return Libc.callInt(Libc.FALLOCATE, fd, KEEP_SIZE_PUNCH_HOLE, at, length, 0) == 0;
   }
 
   /** Makes the file so many bytes long; what is new reads as zeroes. */
   void truncate(long size) throws IOException {
-    MemorySegment errno = Libc.errnoBuffer();
-    int result;
-    try {
-      result = (int) Libc.FTRUNCATE.invokeExact(errno, fd, size);
-    } catch (Throwable e) {
-      throw new LinkageError("ftruncate", e);
-    }
+    int result = Libc.callInt(Libc.FTRUNCATE, fd, size, 0, 0, 0);
     if (result != 0) {
-      throw Libc.failure("resizing to " + size + " bytes", Libc.errno(errno));
+      throw Libc.failure("resizing to " + size + " bytes", -result);
     }
   }
 
@@ -140,24 +125,12 @@ final class NativeFile implements Transfer {
 
   @Override
   public int read(long address, long at, int length) {
-    MemorySegment errno = Libc.errnoBuffer();
-    try {
-      long done = (long) Libc.PREAD.invokeExact(errno, fd, address, (long) length, at);
-      return done < 0 ? -Libc.errno(errno) : (int) done;
-    } catch (Throwable e) {
-      throw new LinkageError("pread", e);
-    }
+    return (int) Libc.callLong(Libc.PREAD, fd, address, length, at, 0, 0);
   }
 
   @Override
   public int write(long address, long at, int length) {
-    MemorySegment errno = Libc.errnoBuffer();
-    try {
-      long done = (long) Libc.PWRITE.invokeExact(errno, fd, address, (long) length, at);
-      return done < 0 ? -Libc.errno(errno) : (int) done;
-    } catch (Throwable e) {
-      throw new LinkageError("pwrite", e);
-    }
+    return (int) Libc.callLong(Libc.PWRITE, fd, address, length, at, 0, 0);
   }
 
   /**
@@ -166,47 +139,27 @@ final class NativeFile implements Transfer {
    * @throws IOException if it failed for another reason, such as a full disk
    */
   boolean allocate(long at, long length) throws IOException {
-    int code;
-    try {
-      MemorySegment errno = Libc.errnoBuffer();
-      if ((int) Libc.FALLOCATE.invokeExact(errno, fd, 0, at, length) == 0) {
-        return true;
-      }
-      code = Libc.errno(errno);
-    } catch (Throwable e) {
-      throw new LinkageError("fallocate", e);
-    }
-    return switch (code) {
+    int result = Libc.callInt(Libc.FALLOCATE, fd, 0, at, length, 0);
+    return switch (-result) {
+      case 0 -> true;
       case ENODEV, Libc.ENOSYS, Libc.EOPNOTSUPP -> false;
-      default -> throw Libc.failure("allocating %d bytes at %d".formatted(length, at), code);
+      default -> throw Libc.failure("allocating %d bytes at %d".formatted(length, at), -result);
     };
   }
 
   @Override
   public void close() {
-    if (!closed.compareAndSet(false, true)) {
-      return;
-    }
-    try {
-      int ignored = (int) Libc.CLOSE.invokeExact(fd);
-    } catch (Throwable e) {
-      throw new LinkageError("close", e);
+    if (closed.compareAndSet(false, true)) {
+      Libc.callInt(Libc.CLOSE, fd, 0, 0, 0, 0);
     }
   }
 
   private long seek(long at, int whence) throws IOException {
-    try {
-      MemorySegment errno = Libc.errnoBuffer();
-      long found = (long) Libc.LSEEK.invokeExact(errno, fd, at, whence);
-      if (found < 0 && Libc.errno(errno) != Libc.ENXIO) {
-        throw new IOException("lseek: " + Libc.describe(Libc.errno(errno)));
-      }
-      return found < 0 ? -1 : found;
-    } catch (IOException e) {
-      throw e;
-    } catch (Throwable e) {
-      throw new LinkageError("lseek", e);
+    long found = Libc.callLong(Libc.LSEEK, fd, at, whence, 0, 0, 0);
+    if (found < 0 && found != -Libc.ENXIO) {
+      throw new IOException("lseek: " + Libc.describe((int) -found));
     }
+    return found < 0 ? -1 : found;
   }
 
   private enum Outcome {
@@ -218,20 +171,19 @@ final class NativeFile implements Transfer {
 
   private Outcome fcntl(int command, short type, long at) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoBuffer();
-      MemorySegment flock = arena.allocate(Libc.FLOCK);
-      Libc.L_TYPE.set(flock, 0L, type);
-      Libc.L_START.set(flock, 0L, at);
-      Libc.L_LEN.set(flock, 0L, 1L);
-      int result = (int) Libc.FCNTL.invokeExact(errno, fd, command, flock);
+      MemorySegment flock = arena.allocate(Libc.FLOCK_SIZE, Long.BYTES);
+      flock.set(ValueLayout.JAVA_SHORT, Libc.L_TYPE, type);
+      flock.set(ValueLayout.JAVA_LONG, Libc.L_START, at);
+      flock.set(ValueLayout.JAVA_LONG, Libc.L_LEN, 1);
+      int result = Libc.callInt(Libc.FCNTL, fd, command, flock.address(), 0, 0);
       if (result != 0) {
-        int code = Libc.errno(errno);
-        return code == Libc.EAGAIN || code == Libc.EACCES ? Outcome.FAILED_BUSY : Outcome.FAILED;
+        return result == -Libc.EAGAIN || result == -Libc.EACCES
+            ? Outcome.FAILED_BUSY
+            : Outcome.FAILED;
       }
-      boolean held = command == F_OFD_GETLK && (short) Libc.L_TYPE.get(flock, 0L) != F_UNLCK;
+      boolean held =
+          command == F_OFD_GETLK && flock.get(ValueLayout.JAVA_SHORT, Libc.L_TYPE) != F_UNLCK;
       return held ? Outcome.HELD : Outcome.DONE;
-    } catch (Throwable e) {
-      throw new LinkageError("fcntl", e);
     }
   }
 }

@@ -183,33 +183,18 @@ final class Ring implements Closeable {
 
   @SuppressWarnings("restricted") // the kernel mapped exactly that much
   private static MemorySegment map(int fd, long size, long offset) throws IOException {
-    MemorySegment errno = Libc.errnoBuffer();
-    long address;
-    try {
-      address =
-          (long) Libc.MMAP.invokeExact(errno, 0L, size, READ_WRITE, SHARED_POPULATE, fd, offset);
-    } catch (Throwable e) {
-      throw new LinkageError("mmap", e);
-    }
-    if (address == -1) {
-      throw Libc.failure("io_uring can't be used here: mmap", Libc.errno(errno));
+    long address = Libc.callLong(Libc.MMAP, 0, size, READ_WRITE, SHARED_POPULATE, fd, offset);
+    if (address < 0) {
+      throw Libc.failure("io_uring can't be used here: mmap", (int) -address);
     }
     return MemorySegment.ofAddress(address).reinterpret(size);
   }
 
   private static void unmap(MemorySegment mapped) {
-    try {
-      int ignored = (int) Libc.MUNMAP.invokeExact(mapped.address(), mapped.byteSize());
-    } catch (Throwable e) {
-      throw new LinkageError("munmap", e);
-    }
+    Libc.callInt(Libc.MUNMAP, mapped.address(), mapped.byteSize(), 0, 0, 0);
   }
 
   private static void closeDescriptor(int fd) {
-    try {
-      int ignored = (int) Libc.CLOSE.invokeExact(fd);
-    } catch (Throwable e) {
-      throw new LinkageError("close", e);
-    }
+    Libc.callInt(Libc.CLOSE, fd, 0, 0, 0, 0);
   }
 }
