@@ -435,12 +435,12 @@ public final class Qcow2Image implements WritableDisk {
 
   /**
    * Writes whole clusters compressed, each as the image's compression type says, and those that do
-   * not shrink as they are. In encrypted images and with an external data file nothing is
-   * compressed: there compressed clusters would be stored in plain, or not at all.
+   * not shrink as they are.
    *
    * @param at a multiple of the cluster size
    * @param src whole clusters; the last one may be short where the disk ends
    * @throws IllegalArgumentException if the range is not made of whole clusters
+   * @throws UnsupportedFeatureException if the image can't hold them: {@link #canCompress}
    */
   public void writeCompressed(long at, ByteBuffer src, ClusterPacker packer) throws IOException {
     Objects.checkFromIndexSize(at, (long) src.remaining(), size());
@@ -451,10 +451,10 @@ public final class Qcow2Image implements WritableDisk {
           "offset %d, length %d are not whole clusters of %d bytes"
               .formatted(at, src.remaining(), geometry.clusterSize()));
     }
-    boolean compresses = data instanceof StoredData.Plain(HostFile plain) && plain.equals(file);
-    if (!compresses) {
-      write(at, src);
-      return;
+    if (!canCompress()) {
+      throw new UnsupportedFeatureException(
+          file.name()
+              + ": nothing is compressed in an image that is encrypted or has an external data file");
     }
     ByteBuffer cluster = ByteBuffer.allocateDirect(geometry.clusterSize());
     ByteBuffer packed = ByteBuffer.allocateDirect(geometry.clusterSize() - 1);
@@ -473,6 +473,14 @@ public final class Qcow2Image implements WritableDisk {
         }
       });
     }
+  }
+
+  /**
+   * Whether clusters can be stored compressed. With an external data file they can't; in encrypted
+   * images they would be stored in plain, so they are not.
+   */
+  public boolean canCompress() {
+    return data instanceof StoredData.Plain(HostFile plain) && plain.equals(file);
   }
 
   /** Whether a resize may throw away what is behind the new end. */

@@ -94,6 +94,18 @@ final class IoIT {
   }
 
   @Test
+  void compresses_nothing_where_an_external_data_file_holds_the_data() throws Exception {
+    Path image = dir.resolve("image.qcow2");
+    QemuImg.create(image, "data_file=" + dir.resolve("data"), 1 << 20);
+    List<String> commands = List.of("write -c -P 3 0 64k", "read -P 0 0 64k");
+    Shell.Result expected = QemuIo.run(List.of("-f", "qcow2"), image, commands);
+    Shell.Result found = io(List.of("-f", "qcow2"), image, commands);
+    assertThat(found.exit()).isEqualTo(expected.exit()).isEqualTo(1);
+    assertThat(found.out()).startsWith("write failed: ").contains("read 65536/65536");
+    assertThat(expected.out()).startsWith("write failed: ").contains("read 65536/65536");
+  }
+
+  @Test
   void a_request_that_fails_asynchronously_fails_the_command_too() throws Exception {
     Shell.Result found = io(List.of("-f", "raw"), image("ours", "raw"), List.of("aio_read 1M 512"));
     assertThat(found.out()).isEqualTo("readv failed: Input/output error\n");

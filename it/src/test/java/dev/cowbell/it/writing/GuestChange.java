@@ -87,7 +87,12 @@ record GuestChange(Kind kind, int at, int length, int pattern) {
     int end = Math.min(content.length, Math.ceilDiv(at + length, clusterSize) * clusterSize);
     Arrays.fill(content, from, end, (byte) pattern);
     try (ClusterPacker packer = ClusterPacker.of(image.head().header().compressionType())) {
-      image.writeCompressed(from, ByteBuffer.wrap(content, from, end - from), packer);
+      ByteBuffer bytes = ByteBuffer.wrap(content, from, end - from);
+      if (image.canCompress()) {
+        image.writeCompressed(from, bytes, packer);
+      } else {
+        image.write(from, bytes);
+      }
     }
     return new GuestChange(kind, from, end - from, pattern);
   }

@@ -58,7 +58,11 @@ final class Mirror {
         Arrays.fill(bytes, 0, length / 2, (byte) (1 + random.nextInt(255)));
         bytes[random.nextInt(length)] = 77;
         try (ClusterPacker packer = ClusterPacker.of(image.head().header().compressionType())) {
-          image.writeCompressed(at, ByteBuffer.wrap(bytes), packer);
+          if (image.canCompress()) {
+            image.writeCompressed(at, ByteBuffer.wrap(bytes), packer);
+          } else {
+            image.write(at, ByteBuffer.wrap(bytes));
+          }
         }
       }
       default -> {

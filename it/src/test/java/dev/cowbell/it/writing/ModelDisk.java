@@ -111,7 +111,11 @@ final class ModelDisk {
     }
     last = "compressed " + at + " " + bytes.length;
     try (ClusterPacker packer = ClusterPacker.of(image.head().header().compressionType())) {
-      image.writeCompressed(at, ByteBuffer.wrap(bytes), packer);
+      if (image.canCompress()) {
+        image.writeCompressed(at, ByteBuffer.wrap(bytes), packer);
+      } else {
+        image.write(at, ByteBuffer.wrap(bytes));
+      }
     }
     System.arraycopy(bytes, 0, content, at, bytes.length);
   }

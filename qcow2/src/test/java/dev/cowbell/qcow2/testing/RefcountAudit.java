@@ -44,6 +44,8 @@ public record RefcountAudit(int leaks, int corruptions) {
     addTables(expected, copied, image, header, header.l1TableOffset(), header.l1Size());
     addSnapshots(expected, image, header);
     addBitmaps(expected, image, head);
+    head.extension(HeaderExtension.FullDiskEncryption.class)
+        .ifPresent(area -> add(expected, geometry, area.offset(), area.length()));
     Map<Long, Long> actual = new HashMap<>();
     int entries = (int) (header.refcountTableClusters() << geometry.clusterBits()) / 8;
     for (int i = 0; i < entries; i++) {

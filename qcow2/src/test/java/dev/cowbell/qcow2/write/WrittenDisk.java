@@ -67,7 +67,11 @@ final class WrittenDisk {
           bytes = Arrays.copyOf(new byte[] {1, 2, 3}, length);
           Arrays.fill(bytes, length / 2, length, (byte) random.nextInt());
           try (ClusterPacker packer = ClusterPacker.of(image.head().header().compressionType())) {
-            image.writeCompressed(at, ByteBuffer.wrap(bytes), packer);
+            if (image.canCompress()) {
+              image.writeCompressed(at, ByteBuffer.wrap(bytes), packer);
+            } else {
+              image.write(at, ByteBuffer.wrap(bytes));
+            }
           }
         }
         default -> image.write(at, ByteBuffer.wrap(bytes));
