@@ -170,6 +170,9 @@ class YearIT {
       Catalogue catalogue = repository.catalogue(VM);
       assertThat(catalogue.points().stream().map(Manifest::time)).containsExactlyElementsOf(made);
       assertRestores(repository, catalogue, catalogue.points().get(random.nextInt(made.size())));
+      if (hour % 500 == 499) {
+        System.out.printf("%d hours, %d points%n", hour + 1, made.size());
+      }
     }
     Catalogue catalogue = repository.catalogue(VM);
     for (Manifest point : catalogue.points()) {
