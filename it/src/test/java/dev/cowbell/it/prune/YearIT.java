@@ -77,14 +77,14 @@ import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 /**
  * Hourly backups of a small changing disk, each followed by a prune that keeps the last 24, 7 days,
  * 8 weeks, 12 months. {@code -Dcowbell.rounds=8760} is a year, {@code -Dcowbell.store=s3proxy} and
- * {@code rgw} are other places than a directory.
+ * {@code rgw} are other places than a directory, {@code -Dcowbell.chain} is the longest chain allowed.
  */
 class YearIT {
 
   private static final int HOURS = Integer.getInteger("cowbell.rounds", 48);
   private static final int SIZE = 8 << 20;
   private static final int GRANULE = 64 << 10;
-  private static final int MAX_CHAIN = 64;
+  private static final int MAX_CHAIN = Integer.getInteger("cowbell.chain", 20);
   private static final VmName VM = new VmName("web");
   private static final DiskName DISK = new DiskName("vda");
 
