@@ -1,8 +1,8 @@
 package dev.cowbell.it.killed;
 
+import dev.cowbell.it.storage.CephGateway;
 import dev.cowbell.storage.directory.DirectoryStore;
 import dev.cowbell.storage.s3.S3Location;
-import dev.cowbell.storage.s3.S3ProxyServer;
 import dev.cowbell.storage.s3.S3Settings;
 import dev.cowbell.storage.s3.S3Store;
 import java.io.IOException;
@@ -44,21 +44,18 @@ class KillCampaignIT {
 
   @Test
   void every_committed_point_survives_the_death_of_any_agent_on_an_s3_server() throws Exception {
-    try (S3ProxyServer server = new S3ProxyServer()) {
-      campaign(
-          ON_S3,
-          (folder, run) -> {
-            S3Location location =
-                S3Location.parse(
-                    "s3://killed-%d/some/where?endpoint=%s".formatted(run, server.endpoint()));
-            S3Store.create(
-                    location, S3Settings.DEFAULT, server.credentials(), java.time.Clock.systemUTC())
-                .close();
-            return clock ->
-                S3Store.open(
-                    location, S3Settings.DEFAULT, server.credentials(), Optional.empty(), clock);
-          });
-    }
+    CephGateway server = CephGateway.running(); // its conditional writes are atomic
+    campaign(
+        ON_S3,
+        (folder, run) -> {
+          S3Location location = server.newLocation();
+          S3Store.create(
+                  location, S3Settings.DEFAULT, server.credentials(), java.time.Clock.systemUTC())
+              .close();
+          return clock ->
+              S3Store.open(
+                  location, S3Settings.DEFAULT, server.credentials(), Optional.empty(), clock);
+        });
   }
 
   @Test
