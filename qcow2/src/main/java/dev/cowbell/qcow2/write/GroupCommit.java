@@ -11,7 +11,6 @@ import dev.cowbell.qcow2.refcount.MetadataGuard.Kind;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.concurrent.locks.StampedLock;
 
 /**
  * Brings changed metadata to the disk, many changes at a time, in the order that lets a crash leave
@@ -31,7 +30,7 @@ final class GroupCommit {
   private final HeadWriter head;
   private final LazyRefcounts lazy;
   private final Damage damage;
-  private final StampedLock lock;
+  private final EntryLock lock;
 
   /** One commit at a time; taken before the image's lock. */
   private final ReentrantLock turn = new ReentrantLock();
@@ -47,7 +46,7 @@ final class GroupCommit {
       TableChanges changes,
       ClusterAllocator allocator,
       Damage damage,
-      StampedLock lock) {
+      EntryLock lock) {
     this.image = parts.file();
     this.files = parts.files();
     this.head = parts.head();
@@ -84,30 +83,30 @@ final class GroupCommit {
   }
 
   private boolean isPending() {
-    long shared = lock.readLock();
+    long shared = lock.share();
     try {
       return !changes.isEmpty() || allocator.waiting() > 0;
     } finally {
-      lock.unlockRead(shared);
+      lock.release(shared);
     }
   }
 
   private void commit(boolean durable) throws IOException {
-    long stamp = lock.writeLock();
+    long stamp = lock.own();
     Released released = seal();
     boolean done = false;
     try {
       writeRefcounts();
-      stamp = lock.tryConvertToReadLock(stamp);
+      stamp = lock.downgrade(stamp);
       writeTables(durable || !released.isEmpty());
       done = true;
     } finally {
-      lock.unlock(stamp);
-      long exclusive = lock.writeLock();
+      lock.release(stamp);
+      long exclusive = lock.own();
       try {
         settle(released, done);
       } finally {
-        lock.unlockWrite(exclusive);
+        lock.release(exclusive);
       }
     }
   }
@@ -201,12 +200,12 @@ final class GroupCommit {
     try {
       run(true);
       // Others may change something again between a commit and the lock, and never cease to.
-      long exclusive = lock.writeLock();
+      long exclusive = lock.own();
       try {
         alone();
         return step.run();
       } finally {
-        lock.unlockWrite(exclusive);
+        lock.release(exclusive);
       }
     } finally {
       turn.unlock();

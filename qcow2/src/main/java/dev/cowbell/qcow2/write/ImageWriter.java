@@ -10,7 +10,6 @@ import dev.cowbell.qcow2.refcount.HeadWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.concurrent.locks.StampedLock;
 
 /**
  * Writes to one image from many threads. Reads and writes in place hold the image's lock shared;
@@ -29,7 +28,7 @@ public final class ImageWriter {
   private final BarrierMode barriers;
   private final WriteObserver observer;
   private final long maxChangedBytes;
-  private final StampedLock lock = new StampedLock();
+  private final EntryLock lock = new EntryLock();
 
   /** Replaced under the exclusive lock when somebody else has edited the image. */
   private WritePaths paths;
@@ -84,11 +83,11 @@ public final class ImageWriter {
 
   /** Keeps entries as they are until {@link #endReading}; the lock can't be taken twice. */
   public long beginReading() {
-    return lock.readLock();
+    return lock.share();
   }
 
   public void endReading(long stamp) {
-    lock.unlockRead(stamp);
+    lock.release(stamp);
   }
 
   /**
@@ -110,23 +109,23 @@ public final class ImageWriter {
   }
 
   private int writeInPlace(long at, ByteBuffer src) throws IOException {
-    long shared = lock.readLock();
+    long shared = lock.share();
     try {
       begin(at, src.remaining());
       return paths.data().writeInPlace(at, src);
     } finally {
-      lock.unlockRead(shared);
+      lock.release(shared);
     }
   }
 
   private int writeExclusively(long at, ByteBuffer src) throws IOException {
     boundChanges();
-    long exclusive = lock.writeLock();
+    long exclusive = lock.own();
     try {
       begin(at, src.remaining());
       return paths.data().write(at, src);
     } finally {
-      lock.unlockWrite(exclusive);
+      lock.release(exclusive);
     }
   }
 
@@ -176,11 +175,11 @@ public final class ImageWriter {
   private void steps(long at, long end, RangeStep step) throws IOException {
     for (long next = at; next < end; ) {
       boundChanges();
-      long exclusive = lock.writeLock();
+      long exclusive = lock.own();
       try {
         next = step.run(next, end);
       } finally {
-        lock.unlockWrite(exclusive);
+        lock.release(exclusive);
       }
     }
   }
@@ -194,11 +193,11 @@ public final class ImageWriter {
   /** Commits where too much would be held otherwise. */
   private void boundChanges() throws IOException {
     boolean full;
-    long shared = lock.readLock();
+    long shared = lock.share();
     try {
       full = paths.isFull(maxChangedBytes);
     } finally {
-      lock.unlockRead(shared);
+      lock.release(shared);
     }
     if (full) {
       commit.run(false);
@@ -215,7 +214,7 @@ public final class ImageWriter {
   public boolean writeCompressed(long at, ByteBuffer packed, int guestBytes) throws IOException {
     damage.check();
     boundChanges();
-    long exclusive = lock.writeLock();
+    long exclusive = lock.own();
     try {
       begin(at, guestBytes);
       if (!paths.compressed().isInReach()) {
@@ -223,7 +222,7 @@ public final class ImageWriter {
       }
       paths.compressed().write(at, packed);
     } finally {
-      lock.unlockWrite(exclusive);
+      lock.release(exclusive);
     }
     changed();
     return true;

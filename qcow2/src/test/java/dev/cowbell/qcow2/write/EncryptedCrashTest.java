@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Encrypted sectors can't be written in part, and move to another place under another IV. */
 @ExtendWith(SeededRandom.class)
 class EncryptedCrashTest {
-  private static final int ROUNDS = Math.ceilDiv(Integer.getInteger("cowbell.rounds", 5), 2);
+  private static final int ROUNDS = Math.ceilDiv(Integer.getInteger("cowbell.rounds", 5), 4);
   private static final int SECTOR = 512;
 
   private static Passphrase passphrase() {
@@ -101,7 +101,7 @@ class EncryptedCrashTest {
       model.flushed(file.flushes());
       file.forEachCrash(
           random,
-          3,
+          2,
           (left, flushes) -> {
             assertThat(RefcountAudit.of(left).corruptions()).isZero();
             try (Passphrase passphrase = passphrase();

@@ -159,7 +159,7 @@ class LazyRefcountsTest {
       model.flushed(file.flushes());
       int[] dirtyStates = new int[1];
       file.forEachCrash(
-          random, 6, (left, flushes) -> dirtyStates[0] += assertSound(left, flushes, model));
+          random, 3, (left, flushes) -> dirtyStates[0] += assertSound(left, flushes, model));
       dirty += dirtyStates[0];
     }
     assertThat(dirty).isPositive();
@@ -188,7 +188,7 @@ class LazyRefcountsTest {
 
   @Test
   void goes_on_after_a_write_that_failed(Random random) throws Exception {
-    for (int round = 0; round < 5 * ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
       CrashingHostFile file = file(LAZY);
       WrittenDisk model = new WrittenDisk(new byte[100 * CLUSTER], CLUSTER);
       Qcow2Image image = Qcow2Image.adopt(file, WRITABLE);
@@ -213,7 +213,7 @@ class LazyRefcountsTest {
         assertThat(e).hasStackTraceContaining("as the test asked");
       }
       assertSound(file.content(), Integer.MAX_VALUE, model);
-      file.forEachCrash(random, 2, (left, flushes) -> assertSound(left, flushes, model));
+      file.forEachCrash(random, 1, (left, flushes) -> assertSound(left, flushes, model));
     }
   }
 }
