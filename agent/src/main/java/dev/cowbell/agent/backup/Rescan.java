@@ -133,6 +133,7 @@ final class Rescan {
   private ExtentSet compare(OfflineImage image, DigestChain digests, Choice choice, Phase phase)
       throws IOException {
     return new ContentComparison(
+            repository.descriptor().id(),
             image.content(),
             choice,
             bytes -> {

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -48,6 +49,7 @@ public final class ContentComparison {
 
   private static final long WINDOW = 1L << 30;
 
+  private final UUID repository;
   private final GuestDisk disk;
   private final Choice choice;
   private final Monitor monitor;
@@ -59,14 +61,20 @@ public final class ContentComparison {
   /** What a thread needs. */
   private static final class Scratch {
     private final ByteBuffer content = ByteBuffer.allocate(PIECE);
-    private final ContentDigest digest = new ContentDigest();
+    private final ContentDigest digest;
     private final byte[] found = new byte[ContentDigest.LENGTH];
+
+    Scratch(UUID repository) {
+      digest = new ContentDigest(repository.toString());
+    }
   }
 
   /**
+   * @param repository whose digests it is compared with
    * @param disk what there is now; read by some threads at once
    */
-  public ContentComparison(GuestDisk disk, Choice choice, Monitor monitor) {
+  public ContentComparison(UUID repository, GuestDisk disk, Choice choice, Monitor monitor) {
+    this.repository = repository;
     this.disk = disk;
     this.choice = choice;
     this.monitor = monitor;
@@ -163,7 +171,7 @@ public final class ContentComparison {
       return ExtentSet.of(start, end - start);
     }
     Scratch pooled = idle.poll();
-    Scratch scratch = pooled != null ? pooled : new Scratch();
+    Scratch scratch = pooled != null ? pooled : new Scratch(repository);
     try {
       return piece(run, start, end, scratch);
     } finally {
@@ -204,7 +212,7 @@ public final class ContentComparison {
       }
       return false;
     }
-    scratch.digest.digest(scratch.content.slice(at, length), scratch.found, 0);
+    scratch.digest.digest(offset, scratch.content.slice(at, length), scratch.found, 0);
     int expected = (int) ((offset - run.start()) / run.unit()) * ContentDigest.LENGTH;
     for (int i = 0; i < ContentDigest.LENGTH; i++) {
       if (run.digests().get(expected + i) != scratch.found[i]) {

@@ -59,7 +59,8 @@ public final class DigestsCheck {
     ExtentSet.Builder differences = ExtentSet.builder();
     try (OverlayChainDisk disk = new OverlayChainDisk(stored.chain())) {
       stored.read(() ->
-          differences.addAll(new ContentComparison(disk, new Known(), monitor).run(open(chain))));
+          differences.addAll(
+              new ContentComparison(repository, disk, new Known(), monitor).run(open(chain))));
     }
     ExtentSet found = differences.build();
     return found.isEmpty()

@@ -43,7 +43,7 @@ class DigestChainTest {
 
   @TempDir private Path root;
 
-  private final ContentDigest digest = new ContentDigest();
+  private final ContentDigest digest = new ContentDigest(REPOSITORY.toString());
 
   private DirectoryStore store() throws IOException {
     return DirectoryStore.create(root, Clock.systemUTC());
@@ -73,7 +73,7 @@ class DigestChainTest {
   private ByteBuffer digests(byte[] disk, int from, int unit, int count) {
     byte[] digests = new byte[count * ContentDigest.LENGTH];
     for (int i = 0; i < count; i++) {
-      digest.digest(ByteBuffer.wrap(disk, from + i * unit, unit), digests, i * 16);
+      digest.digest(from + i * unit, ByteBuffer.wrap(disk, from + i * unit, unit), digests, i * 16);
     }
     return ByteBuffer.wrap(digests);
   }
@@ -213,7 +213,8 @@ class DigestChainTest {
 
   private static ExtentSet differences(DirectoryStore store, DiskChain chain, byte[] now)
       throws IOException {
-    return new ContentComparison(new MemoryDisk(now), ContentComparison.Choice.ALL, _ -> {})
+    return new ContentComparison(
+            REPOSITORY, new MemoryDisk(now), ContentComparison.Choice.ALL, _ -> {})
         .run(DigestChain.open(store, REPOSITORY, chain));
   }
 

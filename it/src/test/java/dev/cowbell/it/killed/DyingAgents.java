@@ -382,7 +382,9 @@ final class DyingAgents {
     StoredChain stored = StoredChain.open(repository.store(), chain.links());
     try (OverlayChainDisk content = new OverlayChainDisk(stored.chain())) {
       ExtentSet differences =
-          new ContentComparison(content, ContentComparison.Choice.ALL, _ -> {}).run(digests);
+          new ContentComparison(
+                  repository.descriptor().id(), content, ContentComparison.Choice.ALL, _ -> {})
+              .run(digests);
       assertThat(differences).as("digests of point %s", point.point()).isEqualTo(ExtentSet.empty());
     }
   }

@@ -29,7 +29,7 @@ final class Batch {
   private final int unit;
   private final byte[] digests;
   private final ByteBuffer unitContent;
-  private final ContentDigest digest = new ContentDigest();
+  private final ContentDigest digest;
   private long sequence;
   private int runs;
   private int clusters;
@@ -48,6 +48,7 @@ final class Batch {
     frames = buffers.allocate(maxClusters * FrameCodec.maxFrameLength(spec.clusterSize()));
     frameLength = new int[maxClusters];
     unit = ContentDigest.unitFor(spec.clusterSize());
+    digest = new ContentDigest(spec.identity().repository());
     unitContent = content.duplicate();
     digests =
         new byte[digested ? maxClusters * (spec.clusterSize() / unit) * ContentDigest.LENGTH : 0];
@@ -106,26 +107,35 @@ final class Batch {
     }
   }
 
-  /** Packs every data cluster that is not all zeroes. */
+  /** Packs and digests every data cluster that is not all zeroes. */
   void compress(FrameCodec codec) {
     codec.level(spec.level());
     int clusterSize = spec.clusterSize();
+    int cluster = 0;
     int at = 0;
-    for (int i = 0; i < clusters; i++) {
-      int clusterAt = i * clusterSize;
-      boolean zero = isZero(clusterAt, clusterSize);
-      frameLength[i] = zero ? 0 : codec.compress(content, clusterAt, clusterSize, frames, at);
-      at += frameLength[i];
-      if (!zero && digests.length > 0) {
-        digest(clusterAt, clusterAt + clusterSize);
+    for (int run = 0; run < runs; run++) {
+      for (long i = 0; !runZero[run] && i < runLength[run]; i++) {
+        int clusterAt = cluster * clusterSize;
+        boolean zero = isZero(clusterAt, clusterSize);
+        frameLength[cluster] =
+            zero ? 0 : codec.compress(content, clusterAt, clusterSize, frames, at);
+        at += frameLength[cluster];
+        if (!zero && digests.length > 0) {
+          digest((runStart[run] + i) * clusterSize, clusterAt);
+        }
+        cluster++;
       }
     }
   }
 
-  private void digest(int from, int end) {
-    for (int at = from; at < end; at += unit) {
+  private void digest(long offset, int from) {
+    for (int i = 0; i < spec.clusterSize(); i += unit) {
+      int at = from + i;
       digest.digest(
-          unitContent.limit(at + unit).position(at), digests, at / unit * ContentDigest.LENGTH);
+          offset + i,
+          unitContent.limit(at + unit).position(at),
+          digests,
+          at / unit * ContentDigest.LENGTH);
     }
   }
 
