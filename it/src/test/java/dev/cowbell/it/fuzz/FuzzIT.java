@@ -14,13 +14,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Lets Jazzer look for inputs that do what no input may do: for a short time in all targets at
- * once, and with {@code cowbell.fuzz.seconds} for that long in each. Settings: {@code
- * cowbell.seed}, and {@code cowbell.fuzz.home}, a folder that keeps what was learned.
+ * Lets Jazzer look for inputs that do what no input may do: so many of them in all targets at once,
+ * and with {@code cowbell.fuzz.seconds} for that long in each. Settings: {@code cowbell.seed}, and
+ * {@code cowbell.fuzz.home}, a folder that keeps what was learned.
  */
 final class FuzzIT {
   private static final String SECONDS = "cowbell.fuzz.seconds";
-  private static final int SHORT_RUN = 45;
+  private static final long SHORT_RUN = 800;
   private static final int SEED = Integer.getInteger("cowbell.seed", 1);
 
   @TempDir private Path scratch;
@@ -35,7 +35,8 @@ final class FuzzIT {
         number++;
       }
     }
-    assertHarmless("", Files.createDirectory(scratch.resolve("home")), seeds, SHORT_RUN);
+    assertHarmless(
+        "", Files.createDirectory(scratch.resolve("home")), seeds, new JazzerRun.Inputs(SHORT_RUN));
   }
 
   static Stream<FuzzTarget> wanted() {
@@ -56,7 +57,7 @@ final class FuzzIT {
       Files.write(seeds.resolve("seed" + number), input);
       number++;
     }
-    assertHarmless(target.name(), home, seeds, Integer.getInteger(SECONDS));
+    assertHarmless(target.name(), home, seeds, new JazzerRun.Seconds(Integer.getInteger(SECONDS)));
   }
 
   /** Well-formed inputs, and those that once did harm. */
@@ -69,9 +70,9 @@ final class FuzzIT {
     return inputs;
   }
 
-  private static void assertHarmless(String target, Path home, Path seeds, int seconds)
+  private static void assertHarmless(String target, Path home, Path seeds, JazzerRun.Length length)
       throws IOException {
-    JazzerRun run = JazzerRun.of(target, home, seeds, seconds, SEED);
+    JazzerRun run = JazzerRun.of(target, home, seeds, length, SEED);
     System.out.printf(
         "fuzz %s: %d inputs, %d edges, %d findings%n",
         target.isEmpty() ? "all" : target, run.executions(), run.edges(), run.findings().size());

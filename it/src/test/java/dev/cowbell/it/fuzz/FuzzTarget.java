@@ -12,6 +12,7 @@ enum FuzzTarget {
   IMAGE,
   WRITE,
   CHECK,
+  REPAIR,
   BITMAPS,
   BITMAP_EDITOR,
   COMPRESSED,
@@ -41,7 +42,9 @@ enum FuzzTarget {
    */
   List<byte[]> seeds(Path scratch) {
     return switch (this) {
-      case HEAD, IMAGE, WRITE, CHECK, BITMAPS, BITMAP_EDITOR -> Seeds.images(scratch);
+      case HEAD, IMAGE, CHECK, BITMAPS, BITMAP_EDITOR -> Seeds.images(scratch);
+      case WRITE -> Seeds.writtenImages(scratch);
+      case REPAIR -> Seeds.damagedImages(scratch);
       case COMPRESSED -> Seeds.packedClusters();
       case LUKS -> LuksTarget.seeds();
       case OVERLAY -> OverlayTarget.seeds();
@@ -86,6 +89,7 @@ enum FuzzTarget {
       case IMAGE -> ImageTargets.image(input);
       case WRITE -> ImageTargets.write(input);
       case CHECK -> ImageTargets.check(input);
+      case REPAIR -> RepairTarget.run(input);
       case BITMAPS -> ImageTargets.bitmaps(input);
       case BITMAP_EDITOR -> ImageTargets.bitmapEditor(input);
       case COMPRESSED -> ImageTargets.compressed(input);

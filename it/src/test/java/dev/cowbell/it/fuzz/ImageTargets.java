@@ -90,7 +90,8 @@ final class ImageTargets {
     return legacy ? options.withPassphrases(Passphrases.of(passphrase)) : options;
   }
 
-  private static HostFile below(FileReference reference) {
+  /** What any reference leads to. */
+  static HostFile below(FileReference reference) {
     byte[] content = new byte[READ];
     java.util.Arrays.fill(content, (byte) 7);
     return new MemoryHostFile(reference.filename(), content);

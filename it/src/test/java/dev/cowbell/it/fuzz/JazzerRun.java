@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * One run of Jazzer, in a process of its own, until it finds something or its time is up.
+ * One run of Jazzer, in a process of its own, until it finds something or comes to its end.
  *
  * @param executions how many inputs were tried
  * @param edges how many of the program's edges were reached
@@ -31,15 +31,50 @@ record JazzerRun(long executions, long edges, List<Path> findings, String output
   private static final Pattern DONE = Pattern.compile("Done (\\d+) runs");
   private static final Pattern COVERAGE = Pattern.compile("cov: (\\d+)");
 
+  /** When a run ends in which nothing is found. */
+  sealed interface Length {
+    String option();
+
+    /** A run that takes longer hangs. */
+    Duration most();
+  }
+
+  /** After so many inputs, however long that takes. */
+  record Inputs(long count) implements Length {
+    @Override
+    public String option() {
+      return "-runs=" + count;
+    }
+
+    @Override
+    public Duration most() {
+      return Duration.ofMinutes(8);
+    }
+  }
+
+  /** After some time. */
+  record Seconds(int count) implements Length {
+    @Override
+    public String option() {
+      return "-max_total_time=" + count;
+    }
+
+    @Override
+    public Duration most() {
+      return Duration.ofSeconds(count);
+    }
+  }
+
   /**
    * Fuzzes a target.
    *
    * @param target a target's name; empty for all of them, named by the first byte of inputs
    * @param home a folder for what the run learns and finds; what it learned before is used
    * @param seeds a folder of well-formed inputs
+   * @param length when it ends if nothing is found
    * @param seed of the fuzzer's random numbers
    */
-  static JazzerRun of(String target, Path home, Path seeds, int seconds, int seed)
+  static JazzerRun of(String target, Path home, Path seeds, Length length, int seed)
       throws IOException {
     Path corpus = Files.createDirectories(home.resolve("corpus"));
     Path found = Files.createDirectories(home.resolve("found"));
@@ -64,13 +99,13 @@ record JazzerRun(long executions, long edges, List<Path> findings, String output
             "-rss_limit_mb=0",
             "-timeout=" + SECONDS_FOR_AN_INPUT,
             "-max_len=" + MAX_INPUT,
-            "-max_total_time=" + seconds,
+            length.option(),
             "-seed=" + seed,
             "-print_final_stats=1",
             corpus.toString(),
             seeds.toString()));
     Shell.Result result =
-        Shell.run(home, command, START.plusSeconds(seconds + SECONDS_FOR_AN_INPUT));
+        Shell.run(home, command, START.plus(length.most()).plusSeconds(SECONDS_FOR_AN_INPUT));
     Set<Path> after = new HashSet<>(list(found));
     after.removeAll(before);
     after.removeIf(file -> file.toString().endsWith(".java"));

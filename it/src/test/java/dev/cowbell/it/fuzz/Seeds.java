@@ -20,6 +20,11 @@ import java.util.stream.Stream;
 final class Seeds {
   private static final int DISK = 200 << 10;
 
+  private static final int REFCOUNT_TABLE = 48;
+  private static final int INCOMPATIBLE_FEATURES_END = 79;
+  private static final int DIRTY = 1;
+  private static final int CORRUPT = 2;
+
   private Seeds() {}
 
   /** Images with data, zeroes, compressed clusters, snapshots, bitmaps and backing files. */
@@ -43,6 +48,50 @@ final class Seeds {
         top, "cluster_size=512", scratch.resolve("seed0.qcow2").toString(), "qcow2", DISK);
     images.add(withContent(top, "cluster_size=512"));
     return images;
+  }
+
+  /** Images whose writing takes each of its ways. */
+  static List<byte[]> writtenImages(Path scratch) {
+    List<byte[]> images = new ArrayList<>(images(scratch));
+    String[] kinds = {
+      "cluster_size=512,preallocation=metadata",
+      "cluster_size=4k,lazy_refcounts=on,refcount_bits=1",
+      "cluster_size=16k,extended_l2=on",
+    };
+    for (String kind : kinds) {
+      Path image = scratch.resolve("written" + images.size() + ".qcow2");
+      if (kind.contains("extended_l2")) {
+        Path base = scratch.resolve("seed0.qcow2");
+        QemuImg.createOver(image, kind, base.toString(), "qcow2", DISK);
+      } else {
+        QemuImg.create(image, kind, DISK);
+      }
+      QemuIo.of(image, "write -P 5 60k 5k", "write -z 90k 32k", "discard 64k 512");
+      images.add(bytes(image));
+    }
+    images.add(marked(images.getFirst(), DIRTY));
+    return images;
+  }
+
+  /** Images with leaks, refcounts and flags that are wrong, marks, and no refcounts at all. */
+  static List<byte[]> damagedImages(Path scratch) {
+    List<byte[]> images = new ArrayList<>(writtenImages(scratch));
+    images.add(marked(images.getFirst(), CORRUPT));
+    for (byte[] image : List.copyOf(images.subList(0, 6))) {
+      ByteBuffer bytes = ByteBuffer.wrap(image.clone());
+      int table = (int) bytes.getLong(REFCOUNT_TABLE);
+      int block = (int) bytes.getLong(table);
+      bytes.put(block + 9, (byte) 0).put(block + 21, (byte) 3).putLong(block + 40, -1L);
+      images.add(bytes.array().clone());
+      images.add(bytes.putLong(table, 0).array());
+    }
+    return images;
+  }
+
+  private static byte[] marked(byte[] image, int bit) {
+    byte[] marked = image.clone();
+    marked[INCOMPATIBLE_FEATURES_END] |= (byte) bit;
+    return marked;
   }
 
   private static byte[] withContent(Path image, String kind) {
