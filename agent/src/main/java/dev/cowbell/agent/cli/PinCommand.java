@@ -1,32 +1,12 @@
 package dev.cowbell.agent.cli;
 
-import dev.cowbell.agent.prune.Pins;
-import dev.cowbell.agent.repository.Manifest;
-import dev.cowbell.agent.repository.Repository;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code cowbell pin}. */
 @Command(name = "pin", description = "Keeps a point whatever the rules say: it is never pruned.")
-final class PinCommand extends CowbellCommand {
-
-  @Mixin private RepositoryOption repository;
-  @Mixin private OutputFormat output;
-
-  @Option(names = "--vm", paramLabel = "NAME", required = true, description = "Whose point it is.")
-  private String vm = "";
-
-  @Parameters(paramLabel = "POINT", description = "An id, the beginning of one, or latest.")
-  private String point = "";
-
+final class PinCommand extends PinningCommand {
   @Override
-  protected ExitCode run() throws Exception {
-    try (Repository open = repository.open(console())) {
-      Manifest now = new Pins(open).set(Arguments.vm(vm), point, true);
-      PinReport.print(console().out(), output, now);
-      return ExitCode.DONE;
-    }
+  boolean pinned() {
+    return true;
   }
 }

@@ -2,14 +2,14 @@ package dev.cowbell.qcow2.io;
 
 import java.io.IOException;
 
-/** A file that is opened once more for its data, and does everything else as a channel does. */
+/** A file that reads and writes data in its own way, and leaves everything else to another. */
 abstract class ForwardingHostFile implements HostFile {
-  private final ChannelHostFile file;
+  private final HostFile file;
 
   /**
    * @param file taken over
    */
-  ForwardingHostFile(ChannelHostFile file) {
+  ForwardingHostFile(HostFile file) {
     this.file = file;
   }
 

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * A host file that goes to its disk while it is still being filled, so that the flush at the end
  * finds little left to do. For files that are written at length and have to be durable.
  */
-public final class WritebackHostFile implements HostFile {
+public final class WritebackHostFile extends ForwardingHostFile {
 
   /** Large enough that the disk sees long runs, small enough that little waits at the end. */
   private static final long STEP = 64L << 20;
@@ -22,6 +22,7 @@ public final class WritebackHostFile implements HostFile {
   private @Nullable Thread running;
 
   private WritebackHostFile(HostFile file) {
+    super(file);
     this.file = file;
   }
 
@@ -31,33 +32,8 @@ public final class WritebackHostFile implements HostFile {
   }
 
   @Override
-  public String name() {
-    return file.name();
-  }
-
-  @Override
-  public Object identity() {
-    return file.identity();
-  }
-
-  @Override
-  public long size() throws IOException {
-    return file.size();
-  }
-
-  @Override
   public int read(long at, ByteBuffer dst) throws IOException {
     return file.read(at, dst);
-  }
-
-  @Override
-  public long nextData(long at) throws IOException {
-    return file.nextData(at);
-  }
-
-  @Override
-  public long nextHole(long at) throws IOException {
-    return file.nextHole(at);
   }
 
   @Override
@@ -82,16 +58,6 @@ public final class WritebackHostFile implements HostFile {
     } catch (IOException e) {
       failure.compareAndSet(null, e);
     }
-  }
-
-  @Override
-  public void resize(long size) throws IOException {
-    file.resize(size);
-  }
-
-  @Override
-  public void punchHole(long at, long length) throws IOException {
-    file.punchHole(at, length);
   }
 
   /**
