@@ -3,7 +3,6 @@ package dev.cowbell.it.crypto;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.cowbell.it.cli.Cowbell;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.Shell;
@@ -54,10 +53,12 @@ final class EncryptedCreateIT {
     Path key = PassphraseFiles.write(dir.resolve("key"), PASSPHRASE);
     for (String kind : kinds()) {
       Path ours = Files.createTempFile(dir, "ours", ".qcow2");
-      Path theirs = dir.resolve("theirs.qcow2");
       create(key, ours, kind);
-      EncryptedQemu.create(theirs, PASSPHRASE, "luks", "encrypt.iter-time=1," + kind, SIZE);
-      assertThat(encryption(ours)).as(kind).isEqualTo(encryption(theirs));
+      JsonNode encrypt = QemuImg.info(ours).at("/format-specific/data/encrypt");
+      for (String option : kind.split(",", -1)) {
+        String[] keyAndValue = option.substring("encrypt.".length()).split("=", 2);
+        assertThat(encrypt.path(keyAndValue[0]).asText()).as(kind).isEqualTo(keyAndValue[1]);
+      }
       EncryptedQemu.io(ours, PASSPHRASE, "read -P 0 0 1M", "write -P 5 100k 300k");
       EncryptedQemu.checkClean(ours, PASSPHRASE);
       assertThat(
@@ -85,8 +86,7 @@ final class EncryptedCreateIT {
     Path ours = dir.resolve("ours.qcow2");
     create(key, ours, options.replace("DATA", dir.resolve("data").toString()));
     Path theirs = dir.resolve("theirs.qcow2");
-    String their = options.replace("DATA", dir.resolve("their data").toString());
-    EncryptedQemu.create(theirs, PASSPHRASE, "luks", "encrypt.iter-time=1," + their, SIZE);
+    QemuImg.create(theirs, options.replace("DATA", dir.resolve("their data").toString()), SIZE);
     EncryptedQemu.checkClean(ours, PASSPHRASE);
     JsonNode info = QemuImg.info(theirs).at("/format-specific/data");
     for (String fact : List.of("compat", "refcount-bits", "extended-l2", "lazy-refcounts")) {
@@ -113,12 +113,5 @@ final class EncryptedCreateIT {
             image,
             SIZE);
     made.success();
-  }
-
-  /** What QEMU says about an image's encryption, without what is chosen by chance. */
-  private static JsonNode encryption(Path image) {
-    ObjectNode encrypt = (ObjectNode) QemuImg.info(image).at("/format-specific/data/encrypt");
-    encrypt.remove(List.of("uuid", "master-key-iters", "slots"));
-    return encrypt;
   }
 }

@@ -34,13 +34,13 @@ public final class EncryptedQemu {
         size);
   }
 
-  /** Runs a command whose measuring may fail by chance, until it succeeds. */
-  static void patient(Object... command) {
+  /** Runs a command whose measuring may fail by chance, until it succeeds; what it printed. */
+  public static String patient(Object... command) {
     Shell.Result result = Shell.run(command);
     for (int i = 1; i < TRIES && result.exit() != 0 && result.err().contains(UNSURE); i++) {
       result = Shell.run(command);
     }
-    result.success();
+    return result.success();
   }
 
   /** Runs qemu-io's commands, all of which have to succeed. */

@@ -57,6 +57,9 @@ final class ConvertIT {
       if (random.nextInt(4) == 0) {
         command.addAll(List.of("-S", random.nextBoolean() ? "0" : "64k"));
       }
+      if (random.nextBoolean()) {
+        command.addAll(List.of("-t", cacheMode(), "-T", cacheMode()));
+      }
       command.addAll(List.of(source, target));
       String context = "seed %d round %d: %s, from %s".formatted(seed, round, command, from);
 
@@ -75,6 +78,11 @@ final class ConvertIT {
       QemuIo.of(target, "write -q -P 77 1234432 300k", "write -q -z 5M 1M");
       assertThat(QemuImg.run("check", target).exit()).as(context + ", written to").isZero();
     }
+  }
+
+  private String cacheMode() {
+    return List.of("writeback", "writethrough", "none", "directsync", "unsafe")
+        .get(random.nextInt(5));
   }
 
   private static JsonNode described(Path image) {

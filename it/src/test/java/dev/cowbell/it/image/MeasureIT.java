@@ -3,6 +3,7 @@ package dev.cowbell.it.image;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowbell.it.cli.Cowbell;
+import dev.cowbell.it.crypto.EncryptedQemu;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
 import java.nio.file.Path;
@@ -59,6 +60,30 @@ final class MeasureIT {
       Path raw = dir.resolve("image" + round + ".raw");
       QemuImg.of("convert", "-O", "raw", image, raw);
       assertAlike("-f", "raw", "-O", "qcow2", "-o", options(), raw);
+    }
+  }
+
+  @Test
+  void encrypted_images_are_measured_as_qemu_measures_them() {
+    // QEMU measures how fast it is, too, which takes a second or two
+    for (String cipher : List.of("", ",encrypt.cipher-alg=aes-128,encrypt.cipher-mode=cbc")) {
+      long size = random.nextLong(1L << random.nextInt(20, 34));
+      String options = options() + ",encrypt.format=luks,encrypt.iter-time=10" + cipher;
+      String theirs =
+          EncryptedQemu.patient(
+              "qemu-img",
+              "measure",
+              "--object",
+              "secret,id=sec0,data=x",
+              "-O",
+              "qcow2",
+              "-o",
+              options + ",encrypt.key-secret=sec0",
+              "--size",
+              size);
+      assertThat(Cowbell.of("image", "measure", "-O", "qcow2", "-o", options, "--size", size))
+          .as("seed %d: %s, %d bytes", seed, options, size)
+          .isEqualTo(theirs);
     }
   }
 

@@ -89,6 +89,16 @@ public record ImageMeasure(long required, long fullyAllocated) {
     return (clusters + blocks + table) * clusterSize;
   }
 
+  /**
+   * The same image encrypted.
+   *
+   * @param headerLength the bytes of its LUKS header with all key material
+   */
+  public ImageMeasure encrypted(long headerLength, int clusterSize) {
+    long header = roundUp(headerLength, clusterSize);
+    return new ImageMeasure(required + header, fullyAllocated + header);
+  }
+
   /** What the bitmaps of a disk would take besides. */
   public static long ofBitmaps(List<BitmapInfo> bitmaps, long diskSize, int clusterBits) {
     int clusterSize = 1 << clusterBits;

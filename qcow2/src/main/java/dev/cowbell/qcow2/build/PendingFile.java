@@ -2,6 +2,7 @@ package dev.cowbell.qcow2.build;
 
 import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
 import java.io.Closeable;
 import java.io.IOException;
@@ -54,6 +55,11 @@ public final class PendingFile implements Closeable {
    * @throws dev.cowbell.qcow2.ImageLockedException if another program uses a file of that name
    */
   public static PendingFile of(Path target) throws IOException {
+    return of(target, HostIo.CHANNEL);
+  }
+
+  /** The same, written in a way of one's own. */
+  public static PendingFile of(Path target, HostIo io) throws IOException {
     Path real = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
     Path folder = Objects.requireNonNull(real.getParent(), "a file is in a folder");
     if (!Files.isDirectory(folder)) {
@@ -64,11 +70,24 @@ public final class PendingFile implements Closeable {
     HostFile present =
         Files.isRegularFile(real) ? ChannelHostFile.open(real, ImageLock.Use.WRITE) : null;
     try {
-      return new PendingFile(real, pending, ChannelHostFile.createNew(pending), present);
+      return new PendingFile(real, pending, createNew(pending, io), present);
     } catch (IOException | RuntimeException e) {
       if (present != null) {
         present.close();
       }
+      throw e;
+    }
+  }
+
+  private static HostFile createNew(Path path, HostIo io) throws IOException {
+    if (io == HostIo.CHANNEL) {
+      return ChannelHostFile.createNew(path);
+    }
+    Files.createFile(path);
+    try {
+      return io.open(path, ImageLock.Use.WRITE);
+    } catch (IOException | RuntimeException e) {
+      Files.delete(path);
       throw e;
     }
   }

@@ -1,6 +1,7 @@
 package dev.cowbell.qcow2.build;
 
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.HostIo;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -23,9 +24,14 @@ public final class PendingImage implements Closeable {
    * @param dataFile relative to the working directory, as QEMU takes the names of data files
    */
   public static PendingImage of(Path image, Optional<Path> dataFile) throws IOException {
-    PendingFile data = dataFile.isPresent() ? PendingFile.of(dataFile.get()) : null;
+    return of(image, dataFile, HostIo.CHANNEL);
+  }
+
+  /** The same, written in a way of one's own. */
+  public static PendingImage of(Path image, Optional<Path> dataFile, HostIo io) throws IOException {
+    PendingFile data = dataFile.isPresent() ? PendingFile.of(dataFile.get(), io) : null;
     try {
-      return new PendingImage(PendingFile.of(image), data);
+      return new PendingImage(PendingFile.of(image, io), data);
     } catch (IOException | RuntimeException e) {
       if (data != null) {
         data.close();

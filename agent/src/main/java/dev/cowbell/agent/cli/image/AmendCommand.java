@@ -38,6 +38,12 @@ final class AmendCommand extends CowbellCommand {
       description = "Opens an encrypted image now; each byte of the file counts, a newline too.")
   private @Nullable Path passphraseFile;
 
+  @Option(
+      names = "-t",
+      paramLabel = "CACHE",
+      description = "Accepted as in qemu-img; what is written is always flushed.")
+  private String cache = "writeback";
+
   @Option(names = "-f", paramLabel = "FMT", description = "The image's format: qcow2.")
   private String format = "qcow2";
 
@@ -50,6 +56,7 @@ final class AmendCommand extends CowbellCommand {
       throw CommandFailedException.because(
           ExitCode.FAILED, "%s: the format %s has nothing to amend".formatted(file, format));
     }
+    CacheMode.of("-t", cache);
     Optional<Integer> version = Optional.empty();
     Optional<RefcountWidth> width = Optional.empty();
     Optional<Boolean> lazy = Optional.empty();

@@ -13,8 +13,8 @@ import dev.cowbell.qcow2.check.Repair;
 import dev.cowbell.qcow2.check.RepairListener;
 import dev.cowbell.qcow2.check.RepairMode;
 import dev.cowbell.qcow2.check.RepairReport;
-import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -55,6 +55,12 @@ final class CheckCommand extends CowbellCommand {
   @SuppressWarnings("UnusedVariable") // it changes nothing here
   private @Nullable Path passphraseFile;
 
+  @Option(
+      names = "-T",
+      paramLabel = "CACHE",
+      description = "How the image is read: writeback (default); past the host's cache: none.")
+  private String cache = "writeback";
+
   @Parameters(paramLabel = "FILE", description = "The image.")
   private Path file;
 
@@ -78,7 +84,8 @@ final class CheckCommand extends CowbellCommand {
     Optional<RepairMode> mode = repairMode();
     Findings findings = new Findings();
     RepairReport result;
-    try (HostFile image = ChannelHostFile.open(file, use(mode.isPresent()))) {
+    HostIo io = CacheMode.of("-T", cache).io();
+    try (HostFile image = io.open(file, use(mode.isPresent()))) {
       if (mode.isPresent()) {
         result = ImageRepair.repair(image, mode.get(), findings);
       } else {

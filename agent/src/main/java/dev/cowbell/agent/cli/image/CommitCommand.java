@@ -39,6 +39,12 @@ final class CommitCommand extends CowbellCommand {
   @Option(names = "-f", paramLabel = "FMT", description = "The image's format: qcow2.")
   private String format = "qcow2";
 
+  @Option(
+      names = "-t",
+      paramLabel = "CACHE",
+      description = "How files are used: writeback (default); past the host's cache: none.")
+  private String cache = "writeback";
+
   @Option(names = "-p", description = "Show progress.")
   private boolean showProgress;
 
@@ -53,14 +59,16 @@ final class CommitCommand extends CowbellCommand {
     }
     try (LayerProgress listener =
         new LayerProgress(progress(showProgress), "committing", cancellation())) {
-      rules.whileWriting(options -> {
-        LayerCommit commit = new LayerCommit(options, listener);
-        if (base != null) {
-          commit.intoLayer(file, base);
-        } else {
-          commit.intoBackingFile(file, keep ? Afterwards.KEEP : Afterwards.EMPTY);
-        }
-      });
+      rules.whileWriting(
+          CacheMode.of("-t", cache).io(),
+          options -> {
+            LayerCommit commit = new LayerCommit(options, listener);
+            if (base != null) {
+              commit.intoLayer(file, base);
+            } else {
+              commit.intoBackingFile(file, keep ? Afterwards.KEEP : Afterwards.EMPTY);
+            }
+          });
     }
     if (!isQuiet()) {
       console().out().println("Image committed.");

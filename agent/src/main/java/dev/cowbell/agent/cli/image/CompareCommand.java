@@ -6,6 +6,7 @@ import dev.cowbell.agent.cli.ExitCode;
 import dev.cowbell.agent.observe.Progress;
 import dev.cowbell.qcow2.Extent;
 import dev.cowbell.qcow2.MappedDisk;
+import dev.cowbell.qcow2.OpenOptions;
 import dev.cowbell.qcow2.compare.DiskComparison;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -43,6 +44,12 @@ final class CompareCommand extends CowbellCommand {
   @Option(names = "-s", description = "Sizes and allocation have to be the same, too.")
   private boolean strict;
 
+  @Option(
+      names = "-T",
+      paramLabel = "CACHE",
+      description = "How both are read: writeback (default); past the host's cache: none.")
+  private String cache = "writeback";
+
   @Option(names = "-p", description = "Show progress.")
   private boolean showProgress;
 
@@ -54,8 +61,9 @@ final class CompareCommand extends CowbellCommand {
 
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
-    try (MappedDisk a = rules.open(first, firstFormat);
-        MappedDisk b = rules.openOther(second, secondFormat, secondPassphraseFile)) {
+    OpenOptions how = rules.options(CacheMode.of("-T", cache).io());
+    try (MappedDisk a = rules.open(first, firstFormat, how);
+        MappedDisk b = rules.openOther(second, secondFormat, how, secondPassphraseFile)) {
       if (a.size() != b.size()) {
         if (strict) {
           return different("Strict mode: Image size mismatch!");

@@ -24,8 +24,8 @@ import dev.cowbell.qcow2.build.SalvagedDisk;
 import dev.cowbell.qcow2.compress.ClusterPacker;
 import dev.cowbell.qcow2.crypto.NewLuks;
 import dev.cowbell.qcow2.format.CompressionType;
-import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
+import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -48,8 +48,6 @@ final class ConvertCommand extends CowbellCommand {
   private static final int SECTOR = 512;
   private static final int MAX_THREADS = 16;
   private static final long MAX_SPARSE = 2 << 20;
-  private static final List<String> CACHES =
-      List.of("unsafe", "writeback", "writethrough", "none", "directsync");
 
   @Mixin private OpenRules rules;
 
@@ -114,10 +112,15 @@ final class ConvertCommand extends CowbellCommand {
   @Option(
       names = "-t",
       paramLabel = "CACHE",
-      description = "unsafe (default): return before the target is on stable storage; else wait.")
+      description =
+          "unsafe (default): return before the target is on stable storage; writeback, writethrough:"
+              + " wait for that; none, directsync: wait, and write past the host's cache.")
   private String cache = "unsafe";
 
-  @Option(names = "-T", paramLabel = "CACHE", description = "Accepted as in qemu-img.")
+  @Option(
+      names = "-T",
+      paramLabel = "CACHE",
+      description = "How the source is read: writeback (default); past the host's cache: none.")
   private String sourceCache = "writeback";
 
   @Option(names = "-r", paramLabel = "RATE", description = "The most bytes to copy per second.")
@@ -156,8 +159,9 @@ final class ConvertCommand extends CowbellCommand {
   protected ExitCode run() throws IOException, CommandFailedException {
     boolean qcow2 = isQcow2(targetFormat);
     CreateOptions create = checkOptions(qcow2);
+    OpenOptions reading = rules.options(CacheMode.of("-T", sourceCache).io());
     AtomicLong lost = new AtomicLong();
-    try (MappedDisk image = rules.open(source, sourceFormat)) {
+    try (MappedDisk image = rules.open(source, sourceFormat, reading)) {
       GuestDisk disk = snapshot == null ? image : Snapshots.open(image, snapshot);
       if (salvage) {
         disk =
@@ -207,12 +211,7 @@ final class ConvertCommand extends CowbellCommand {
     if (rate != null && rate.bytes() == 0) {
       throw CommandFailedException.usage("-r: 0 is not allowed, but 1 byte per second or more");
     }
-    for (String one : List.of(cache, sourceCache)) {
-      if (!CACHES.contains(one)) {
-        throw CommandFailedException.usage(
-            "-t, -T: '%s' is not allowed, but one of %s".formatted(one, CACHES));
-      }
-    }
+    targetIo();
     checkBitmaps(qcow2);
     if (existing) {
       checkExisting(qcow2);
@@ -273,13 +272,14 @@ final class ConvertCommand extends CowbellCommand {
     };
   }
 
-  private void toRaw(GuestDisk disk, Preallocation preallocation) throws IOException {
+  private void toRaw(GuestDisk disk, Preallocation preallocation)
+      throws IOException, CommandFailedException {
     int unit = sparse.bytes() == 0 ? SECTOR : (int) sparse.bytes();
     boolean device = Files.exists(target) && !Files.isRegularFile(target);
     if (existing || device) {
       NewRawImage.Before before =
           targetIsZero ? NewRawImage.Before.ZEROES : NewRawImage.Before.ANYTHING;
-      try (HostFile file = ChannelHostFile.open(target, ImageLock.Use.WRITE)) {
+      try (HostFile file = targetIo().open(target, ImageLock.Use.WRITE)) {
         copy(
             disk,
             new NewRawImage(file, disk.size(), unit, before, preallocation),
@@ -291,7 +291,7 @@ final class ConvertCommand extends CowbellCommand {
       }
       return;
     }
-    try (PendingFile file = PendingFile.of(target)) {
+    try (PendingFile file = PendingFile.of(target, targetIo())) {
       copy(
           disk,
           new NewRawImage(
@@ -302,8 +302,8 @@ final class ConvertCommand extends CowbellCommand {
     }
   }
 
-  private void overQcow2(GuestDisk disk) throws IOException {
-    OpenOptions how = rules.options().withAccess(OpenOptions.Access.READ_WRITE);
+  private void overQcow2(GuestDisk disk) throws IOException, CommandFailedException {
+    OpenOptions how = rules.options(targetIo()).withAccess(OpenOptions.Access.READ_WRITE);
     try (Qcow2Image image = Qcow2Image.open(target, how)) {
       int unit = image.head().header().geometry().clusterSize();
       copy(disk, new ExistingDisk(image, disk.size(), unit, targetIsZero), Optional.empty(), null);
@@ -339,7 +339,7 @@ final class ConvertCommand extends CowbellCommand {
     Optional<NewLuks> luks =
         create.encryption().make("--target-passphrase-file", targetPassphraseFile, console());
     try (NewLuks _ = luks.orElse(null);
-        PendingImage file = PendingImage.of(target, create.dataFile().map(Path::of))) {
+        PendingImage file = PendingImage.of(target, create.dataFile().map(Path::of), targetIo())) {
       CopyTarget made = new NewQcow2Image(file.file(), file.dataFile(), disk.size(), image, luks);
       copy(disk, made, below, compress ? image.compressionType() : null);
       file.publish(PendingFile.Existing.REPLACE, isDurable());
@@ -374,7 +374,11 @@ final class ConvertCommand extends CowbellCommand {
     }
   }
 
-  private boolean isDurable() {
-    return !cache.equals("unsafe");
+  private HostIo targetIo() throws CommandFailedException {
+    return CacheMode.of("-t", cache).io();
+  }
+
+  private boolean isDurable() throws CommandFailedException {
+    return CacheMode.of("-t", cache) != CacheMode.UNSAFE;
   }
 }

@@ -24,16 +24,7 @@ final class IoChoice {
 
   /** The way the options name. */
   HostIo io() throws CommandFailedException {
-    boolean direct =
-        switch (cache) {
-          case "none", "directsync" -> true;
-          case "writeback", "writethrough", "unsafe" -> false;
-          default ->
-              throw CommandFailedException.usage(
-                  "-t: "
-                      + cache
-                      + " is not allowed, but none, directsync, writeback, writethrough, unsafe");
-        };
+    boolean direct = mode().isDirect();
     return switch (aio) {
       case "threads" -> direct ? HostIo.DIRECT : HostIo.CHANNEL;
       case "io_uring" -> direct ? HostIo.DIRECT_IO_URING : HostIo.IO_URING;
@@ -50,13 +41,17 @@ final class IoChoice {
     };
   }
 
+  private CacheMode mode() throws CommandFailedException {
+    return CacheMode.of("-t", cache);
+  }
+
   /** Whether each write is to be on stable storage before the next step. */
-  boolean isWriteThrough() {
-    return cache.equals("writethrough") || cache.equals("directsync");
+  boolean isWriteThrough() throws CommandFailedException {
+    return mode().isWriteThrough();
   }
 
   /** Whether flushes are left out. */
-  boolean isUnsafe() {
-    return cache.equals("unsafe");
+  boolean isUnsafe() throws CommandFailedException {
+    return mode() == CacheMode.UNSAFE;
   }
 }

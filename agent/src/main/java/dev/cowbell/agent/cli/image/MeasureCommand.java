@@ -11,6 +11,8 @@ import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.bitmap.PersistentBitmaps;
 import dev.cowbell.qcow2.build.ImageMeasure;
 import dev.cowbell.qcow2.build.NewImageOptions;
+import dev.cowbell.qcow2.crypto.LuksOptions;
+import dev.cowbell.qcow2.crypto.NewLuks;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -49,7 +51,13 @@ final class MeasureCommand extends CowbellCommand {
   private @Nullable Path file;
 
   /** What is printed. */
-  private record Result(ImageMeasure measure, OptionalLong bitmaps) {}
+  private record Result(ImageMeasure measure, OptionalLong bitmaps) {
+
+    Result encrypted(LuksOptions luks, NewImageOptions image) {
+      long header = NewLuks.areaLength(luks.cipher());
+      return new Result(measure.encrypted(header, image.geometry().clusterSize()), bitmaps);
+    }
+  }
 
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
@@ -66,10 +74,11 @@ final class MeasureCommand extends CowbellCommand {
     if (image.isEmpty()) {
       create.raw();
     }
-    if (create.encryption().luks().isPresent()) {
-      throw CommandFailedException.usage("-o encrypt.format: encrypted images are not measured");
-    }
+    Optional<LuksOptions> luks = create.encryption().luks();
     Result result = file == null ? ofSize(image) : ofFile(file, image);
+    if (image.isPresent() && luks.isPresent()) {
+      result = result.encrypted(luks.get(), image.get());
+    }
     print(result);
     return ExitCode.DONE;
   }

@@ -72,10 +72,14 @@ final class OpenRules {
 
   /** How to open a qcow2 image that is to be written to. */
   OpenOptions writing() throws CommandFailedException {
+    return writing(HostIo.CHANNEL);
+  }
+
+  private OpenOptions writing(HostIo io) throws CommandFailedException {
     if (forceShare) {
       throw CommandFailedException.usage("-U: an image is shared with others for reading only");
     }
-    return options().withAccess(OpenOptions.Access.READ_WRITE);
+    return options(io).withAccess(OpenOptions.Access.READ_WRITE);
   }
 
   /** The same without looking at data or at any other file. */
@@ -116,7 +120,14 @@ final class OpenRules {
   /** Opens another image than the one that {@code --passphrase-file} is for. */
   MappedDisk openOther(Path file, @Nullable String format, @Nullable Path itsPassphraseFile)
       throws IOException, CommandFailedException {
-    return open(file, format, options(), itsPassphraseFile);
+    return openOther(file, format, options(), itsPassphraseFile);
+  }
+
+  /** The same in one's own way. */
+  MappedDisk openOther(
+      Path file, @Nullable String format, OpenOptions options, @Nullable Path itsPassphraseFile)
+      throws IOException, CommandFailedException {
+    return open(file, format, options, itsPassphraseFile);
   }
 
   private MappedDisk open(
@@ -140,10 +151,15 @@ final class OpenRules {
 
   /** Has something done to images that it opens itself, writing, with the passphrases given. */
   void whileWriting(Work work) throws IOException, CommandFailedException {
+    whileWriting(HostIo.CHANNEL, work);
+  }
+
+  /** The same in images whose files are all read and written in one way. */
+  void whileWriting(HostIo io, Work work) throws IOException, CommandFailedException {
     Console console = CowbellCommand.consoleOf(command);
     try (PassphraseFile.Pair pair =
         PassphraseFile.Pair.read(passphraseFile, backingPassphraseFile, console)) {
-      work.run(writing().withPassphrases(pair.passphrases()));
+      work.run(writing(io).withPassphrases(pair.passphrases()));
     } catch (EncryptedImageException e) {
       throw CommandFailedException.because(ExitCode.FAILED, String.valueOf(e.getMessage()))
           .hint("--passphrase-file opens an image, --backing-passphrase-file the files below it");

@@ -42,6 +42,18 @@ final class RebaseCommand extends CowbellCommand {
   @Option(names = "-f", paramLabel = "FMT", description = "The image's format: qcow2.")
   private String format = "qcow2";
 
+  @Option(
+      names = "-t",
+      paramLabel = "CACHE",
+      description = "How files are used: writeback (default); past the host's cache: none.")
+  private String cache = "writeback";
+
+  @Option(
+      names = "-T",
+      paramLabel = "CACHE",
+      description = "Accepted as in qemu-img; backing files are read as -t says.")
+  private String sourceCache = "writeback";
+
   @Option(names = "-p", description = "Show progress.")
   private boolean showProgress;
 
@@ -61,14 +73,17 @@ final class RebaseCommand extends CowbellCommand {
     Optional<NewBacking> wanted = wanted();
     try (LayerProgress listener =
         new LayerProgress(progress(showProgress), "rebasing", cancellation())) {
-      rules.whileWriting(options -> {
-        LayerRebase rebase = new LayerRebase(options, listener);
-        if (unsafe) {
-          rebase.unsafely(file, wanted);
-        } else {
-          rebase.safely(file, wanted);
-        }
-      });
+      CacheMode.of("-T", sourceCache);
+      rules.whileWriting(
+          CacheMode.of("-t", cache).io(),
+          options -> {
+            LayerRebase rebase = new LayerRebase(options, listener);
+            if (unsafe) {
+              rebase.unsafely(file, wanted);
+            } else {
+              rebase.safely(file, wanted);
+            }
+          });
     }
     return ExitCode.DONE;
   }
