@@ -58,7 +58,7 @@ final class ChainOpener {
       owned.data = data;
       owned.backing = openBacking(file, head, alone);
       return writes(depth)
-          ? Qcow2Image.writable(file, data, owned.backing, cache, options)
+          ? new Qcow2Image(file, data, owned.backing, cache, options)
           : new Qcow2Image(file, head, data, owned.backing, cache);
     } catch (ImageException e) {
       owned.close(e);

@@ -4,12 +4,10 @@ import dev.cowbell.bitmaps.ExtentSet;
 import dev.cowbell.qcow2.bitmap.BitmapRecorder;
 import dev.cowbell.qcow2.compress.ClusterPacker;
 import dev.cowbell.qcow2.compress.CompressedClusters;
-import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.SnapshotEntry;
 import dev.cowbell.qcow2.io.HostFile;
-import dev.cowbell.qcow2.io.Zeroes;
 import dev.cowbell.qcow2.map.ChangedExtents;
 import dev.cowbell.qcow2.map.ClusterMap;
 import dev.cowbell.qcow2.map.L2Cache;
@@ -46,62 +44,29 @@ public final class Qcow2Image implements WritableDisk {
   private final @Nullable MappedDisk backing;
   private final L2Cache cache;
   private final CompressedClusters compressed;
-  private final @Nullable ImageWriter writer;
-  private final @Nullable BitmapRecorder recorder;
+  private final @Nullable ImageWriting writing;
 
-  // Replaced under the writer's exclusive lock.
-  private volatile ImageHead head;
-  private volatile SnapshotTable snapshots;
-  private volatile Qcow2Layer active;
+  /** Replaced under the writer's exclusive lock. */
+  private volatile Present present;
+
+  /** What of an image can change while it is open for writing. */
+  private record Present(ImageHead head, SnapshotTable snapshots, Qcow2Layer active) {}
 
   /** Opens for reading. */
   Qcow2Image(
       HostFile file, ImageHead head, StoredData data, @Nullable MappedDisk backing, L2Cache cache)
       throws IOException {
-    this(
-        file,
-        head,
-        data,
-        backing,
-        cache,
-        ClusterMap.ofActiveState(file, head.header(), cache),
-        null);
-  }
-
-  private Qcow2Image(
-      HostFile file,
-      ImageHead head,
-      StoredData data,
-      @Nullable MappedDisk backing,
-      L2Cache cache,
-      ClusterMap clusters,
-      @Nullable Writing writing)
-      throws IOException {
-    Header header = head.header();
     this.file = file;
-    this.head = head;
     this.data = data;
     this.backing = backing;
     this.cache = cache;
-    this.snapshots = SnapshotTable.read(file, header);
-    this.compressed =
-        new CompressedClusters(file, header.compressionType(), header.geometry().clusterSize());
-    this.active = layer(header.diskSize(), clusters);
-    this.recorder = writing == null ? null : writing.recorder();
-    this.writer =
-        writing == null
-            ? null
-            : new ImageWriter(writing.parts(), state(writing.allocator(), writing.changes()));
+    this.compressed = compressed(file, head.header());
+    this.present = present(head, ClusterMap.ofActiveState(file, head.header(), cache));
+    this.writing = null;
   }
 
-  private record Writing(
-      ImageWriter.Parts parts,
-      ClusterAllocator allocator,
-      TableChanges changes,
-      BitmapRecorder recorder) {}
-
   /** Opens for reading and writing; takes over what it is given once this has succeeded. */
-  static Qcow2Image writable(
+  Qcow2Image(
       HostFile file,
       StoredData data,
       @Nullable MappedDisk backing,
@@ -109,9 +74,15 @@ public final class Qcow2Image implements WritableDisk {
       OpenOptions options)
       throws IOException {
     HeadWriter head = HeadWriter.open(file);
+    this.file = file;
+    this.data = data;
+    this.backing = backing;
+    this.cache = cache;
+    this.compressed = compressed(file, head.head().header());
     ClusterAllocator allocator = ClusterAllocator.open(file, head);
     BitmapRecorder recorder = BitmapRecorder.load(file, head.head());
     TableChanges changes = TableChanges.read(file, head.head().header(), cache);
+    this.present = present(head.head(), ClusterMap.ofChanges(changes));
     ImageWriter.Parts parts =
         new ImageWriter.Parts(
             file,
@@ -123,23 +94,45 @@ public final class Qcow2Image implements WritableDisk {
             options.barriers(),
             options.lazyRefcounts(),
             recorder);
-    Qcow2Image image =
-        new Qcow2Image(
-            file,
-            head.head(),
-            data,
-            backing,
-            cache,
-            ClusterMap.ofChanges(changes),
-            new Writing(parts, allocator, changes, recorder));
+    this.writing =
+        new ImageWriting(parts, state(present, allocator, changes), recorder, this::reload);
     recorder.begin(head);
-    image.head = head.head();
-    return image;
+    present = new Present(head.head(), present.snapshots(), present.active());
   }
 
-  private ImageWriter.State state(ClusterAllocator allocator, TableChanges changes) {
-    Qcow2Layer layer = active;
+  private static CompressedClusters compressed(HostFile file, Header header) {
+    return new CompressedClusters(file, header.compressionType(), header.geometry().clusterSize());
+  }
+
+  private Present present(ImageHead head, ClusterMap clusters) throws IOException {
+    Header header = head.header();
+    return new Present(head, SnapshotTable.read(file, header), layer(header.diskSize(), clusters));
+  }
+
+  private Qcow2Layer layer(long size, ClusterMap clusters) {
+    return new Qcow2Layer(file.name(), size, clusters, data, compressed, backing);
+  }
+
+  private static ImageWriter.State state(
+      Present present, ClusterAllocator allocator, TableChanges changes) {
+    Qcow2Layer layer = present.active();
     return new ImageWriter.State(allocator, changes, layer::read, layer.size());
+  }
+
+  /** Takes the image up again as it is in its file, under the writer's exclusive lock. */
+  private ImageWriter.State reload(HeadWriter head) throws IOException {
+    cache.forget(file);
+    TableChanges changes = TableChanges.read(file, head.head().header(), cache);
+    Present next = present(head.head(), ClusterMap.ofChanges(changes));
+    present = next;
+    return state(next, ClusterAllocator.open(file, head), changes);
+  }
+
+  private ImageWriting writing() throws ReadOnlyImageException {
+    if (writing == null) {
+      throw new ReadOnlyImageException(file.name() + ": the image was opened for reading only");
+    }
+    return writing;
   }
 
   /**
@@ -150,11 +143,7 @@ public final class Qcow2Image implements WritableDisk {
    * @throws ReadOnlyImageException if the image was opened for reading only
    */
   public <T> T edit(ImageWriter.Edit<T> edit) throws IOException {
-    try {
-      return writer().edit(edit, this::reload);
-    } catch (ImageException e) {
-      throw e.in(file.name());
-    }
+    return writing().edit(edit);
   }
 
   /**
@@ -216,27 +205,7 @@ public final class Qcow2Image implements WritableDisk {
     if (backing == null) {
       throw new IllegalStateException(file.name() + ": there is no backing file");
     }
-    change(ImageWriter::empty);
-  }
-
-  private ImageWriter.State reload(HeadWriter headWriter) throws IOException {
-    cache.forget(file);
-    Header header = headWriter.head().header();
-    if (recorder != null && header.diskSize() != size()) {
-      recorder.resized(header.diskSize());
-    }
-    TableChanges changes = TableChanges.read(file, header, cache);
-    head = headWriter.head();
-    snapshots = SnapshotTable.read(file, header);
-    active = layer(header.diskSize(), ClusterMap.ofChanges(changes));
-    return state(ClusterAllocator.open(file, headWriter), changes);
-  }
-
-  private ImageWriter writer() throws ReadOnlyImageException {
-    if (writer == null) {
-      throw new ReadOnlyImageException(file.name() + ": the image was opened for reading only");
-    }
-    return writer;
+    writing().empty();
   }
 
   /**
@@ -287,7 +256,7 @@ public final class Qcow2Image implements WritableDisk {
 
   /** Header, extensions, and the backing file's name. */
   public ImageHead head() {
-    return head;
+    return present.head();
   }
 
   /** The file that the image is in. */
@@ -307,7 +276,7 @@ public final class Qcow2Image implements WritableDisk {
 
   /** The internal snapshots. */
   public SnapshotTable snapshots() {
-    return snapshots;
+    return present.snapshots();
   }
 
   /**
@@ -327,17 +296,17 @@ public final class Qcow2Image implements WritableDisk {
 
   /** Where the active state's bytes are. */
   public ClusterMap clusters() {
-    return active.clusters();
+    return present.active().clusters();
   }
 
   /** Where an internal snapshot's bytes are. */
   public ClusterMap clusters(SnapshotEntry snapshot) throws IOException {
     try {
-      snapshot.checkL1(head.header().geometry(), snapshotSize(snapshot));
+      snapshot.checkL1(head().header().geometry(), snapshotSize(snapshot));
     } catch (ImageException e) {
       throw e.in(file.name());
     }
-    return ClusterMap.ofSnapshot(file, head.header(), snapshot, cache);
+    return ClusterMap.ofSnapshot(file, head().header(), snapshot, cache);
   }
 
   /**
@@ -369,40 +338,40 @@ public final class Qcow2Image implements WritableDisk {
 
   @Override
   public long size() {
-    return active.size();
+    return present.active().size();
   }
 
   @Override
   public void read(long at, ByteBuffer dst) throws IOException {
-    if (writer == null) {
-      active.read(at, dst);
+    if (writing == null) {
+      present.active().read(at, dst);
       return;
     }
-    long stamp = writer.beginReading();
+    long stamp = writing.beginReading();
     try {
-      active.read(at, dst);
+      present.active().read(at, dst);
     } finally {
-      writer.endReading(stamp);
+      writing.endReading(stamp);
     }
   }
 
   @Override
   public void mapLayers(long at, long length, int depth, MapSink sink) throws IOException {
-    if (writer == null) {
-      active.mapLayers(at, length, depth, sink);
+    if (writing == null) {
+      present.active().mapLayers(at, length, depth, sink);
       return;
     }
     Objects.checkFromIndexSize(at, length, size());
     // The sink may want to read, so it is called without the lock, and the map of a large disk in
     // pieces.
-    long step = Math.max(MAPPED_AT_ONCE, head.header().geometry().l2Coverage());
+    long step = Math.max(MAPPED_AT_ONCE, head().header().geometry().l2Coverage());
     for (long next = at; next < at + length; next += step) {
       List<MapEntry> entries = new ArrayList<>();
-      long stamp = writer.beginReading();
+      long stamp = writing.beginReading();
       try {
-        active.mapLayers(next, Math.min(step, at + length - next), depth, entries::add);
+        present.active().mapLayers(next, Math.min(step, at + length - next), depth, entries::add);
       } finally {
-        writer.endReading(stamp);
+        writing.endReading(stamp);
       }
       for (MapEntry entry : entries) {
         sink.accept(entry);
@@ -412,25 +381,22 @@ public final class Qcow2Image implements WritableDisk {
 
   @Override
   public void write(long at, ByteBuffer src) throws IOException {
-    Objects.checkFromIndexSize(at, (long) src.remaining(), size());
-    change(writer -> writer.write(at, src));
+    writing().write(at, src);
   }
 
   @Override
   public void writeZeroes(long at, long length, ZeroSpace space) throws IOException {
-    Objects.checkFromIndexSize(at, length, size());
-    change(writer -> writer.writeZeroes(at, length, space));
+    writing().writeZeroes(at, length, space);
   }
 
   @Override
   public void discard(long at, long length) throws IOException {
-    Objects.checkFromIndexSize(at, length, size());
-    change(writer -> writer.discard(at, length));
+    writing().discard(at, length);
   }
 
   @Override
   public void flush() throws IOException {
-    change(ImageWriter::flush);
+    writing().flush();
   }
 
   /**
@@ -443,36 +409,12 @@ public final class Qcow2Image implements WritableDisk {
    * @throws UnsupportedFeatureException if the image can't hold them: {@link #canCompress}
    */
   public void writeCompressed(long at, ByteBuffer src, ClusterPacker packer) throws IOException {
-    Objects.checkFromIndexSize(at, (long) src.remaining(), size());
-    Geometry geometry = head.header().geometry();
-    long end = at + src.remaining();
-    if (!geometry.isClusterAligned(at) || (!geometry.isClusterAligned(end) && end != size())) {
-      throw new IllegalArgumentException(
-          "offset %d, length %d are not whole clusters of %d bytes"
-              .formatted(at, src.remaining(), geometry.clusterSize()));
-    }
     if (!canCompress()) {
       throw new UnsupportedFeatureException(
           file.name()
               + ": nothing is compressed in an image that is encrypted or has an external data file");
     }
-    ByteBuffer cluster = ByteBuffer.allocateDirect(geometry.clusterSize());
-    ByteBuffer packed = ByteBuffer.allocateDirect(geometry.clusterSize() - 1);
-    for (long next = at; src.hasRemaining(); next += geometry.clusterSize()) {
-      int length = Math.min(geometry.clusterSize(), src.remaining());
-      cluster.clear().put(0, src, src.position(), length).position(length);
-      Zeroes.fill(cluster);
-      int packedLength = packer.pack(cluster.flip(), packed.clear());
-      ByteBuffer plain = src.slice(src.position(), length);
-      src.position(src.position() + length);
-      long guest = next;
-      change(writer -> {
-        if (packedLength < 0
-            || !writer.writeCompressed(guest, packed.clear().limit(packedLength), length)) {
-          writer.write(guest, plain);
-        }
-      });
-    }
+    writing().writeCompressed(at, src, packer);
   }
 
   /**
@@ -502,32 +444,7 @@ public final class Qcow2Image implements WritableDisk {
     if (newSize < 0 || newSize % 512 != 0) {
       throw new IllegalArgumentException("a size of " + newSize + " is no multiple of 512");
     }
-    change(writer -> writer.resize(newSize, old -> check(old, newSize, shrinking), this::reload));
-  }
-
-  private static void check(long oldSize, long newSize, Shrinking shrinking) {
-    if (newSize < oldSize && shrinking == Shrinking.REFUSED) {
-      throw new IllegalArgumentException(
-          "the disk would shrink from %d to %d bytes, which was not allowed"
-              .formatted(oldSize, newSize));
-    }
-  }
-
-  @FunctionalInterface
-  private interface Change {
-    void apply(ImageWriter writer) throws IOException;
-  }
-
-  private void change(Change change) throws IOException {
-    try {
-      change.apply(writer());
-    } catch (ImageException e) {
-      throw e.in(file.name());
-    }
-  }
-
-  private Qcow2Layer layer(long size, ClusterMap clusters) {
-    return new Qcow2Layer(file.name(), size, clusters, data, compressed, backing);
+    writing().resize(newSize, shrinking);
   }
 
   /** Writes back what is not written yet, so that a check finds nothing, and closes all files. */
@@ -538,8 +455,8 @@ public final class Qcow2Image implements WritableDisk {
         MappedDisk _ = backing;
         CompressedClusters _ = compressed) {
       // All are closed, whichever fails.
-      if (writer != null) {
-        change(ImageWriter::close);
+      if (writing != null) {
+        writing.close();
       }
     }
   }

@@ -42,6 +42,9 @@ public final class BitmapRecorder implements WriteObserver {
   /** Those that record; an array, since it is walked on every write. */
   private final TrackedBitmap[] recording;
 
+  /** What the disk's size was last; it changes only while the image stands still. */
+  private long size;
+
   /** The name of a bitmap that can't follow a resize. */
   private final Optional<String> inconsistent;
 
@@ -50,8 +53,10 @@ public final class BitmapRecorder implements WriteObserver {
       BitmapReader reader,
       int clusterBits,
       List<TrackedBitmap> bitmaps,
-      Optional<String> inconsistent) {
+      Optional<String> inconsistent,
+      long size) {
     this.file = file;
+    this.size = size;
     this.reader = reader;
     this.clusterBits = clusterBits;
     this.bitmaps = bitmaps;
@@ -80,7 +85,8 @@ public final class BitmapRecorder implements WriteObserver {
         }
       }
     }
-    return new BitmapRecorder(file, reader, head.header().clusterBits(), bitmaps, inconsistent);
+    return new BitmapRecorder(
+        file, reader, head.header().clusterBits(), bitmaps, inconsistent, head.header().diskSize());
   }
 
   /**
@@ -172,11 +178,19 @@ public final class BitmapRecorder implements WriteObserver {
     }
   }
 
+  /** Follows the disk to another size, if it has one: see {@link #resized}. */
+  public void follow(long diskSize) throws IOException {
+    if (diskSize != size) {
+      resized(diskSize);
+    }
+  }
+
   /**
    * Follows a resize that {@link #beforeResize} let pass, as QEMU does: what is new is clean, and
    * what was cut off is forgotten.
    */
   public void resized(long newSize) throws IOException {
+    size = newSize;
     for (TrackedBitmap bitmap : bitmaps) {
       bitmap.load(reader);
       bitmap.resize(newSize);

@@ -26,7 +26,7 @@ public final class HeadWriter {
   private static final int EXTENSION_HEADER = 8;
 
   private final HostFile file;
-  private ImageHead head;
+  private volatile ImageHead head;
 
   private HeadWriter(HostFile file, ImageHead head) {
     this.file = file;
