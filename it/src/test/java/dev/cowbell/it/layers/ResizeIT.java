@@ -6,12 +6,20 @@ import dev.cowbell.it.cli.Cowbell;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
 import dev.cowbell.it.qemu.Shell;
+import dev.cowbell.qcow2.OpenOptions;
+import dev.cowbell.qcow2.OpenOptions.Access;
+import dev.cowbell.qcow2.Qcow2Image;
+import dev.cowbell.qcow2.Qcow2Image.Shrinking;
+import dev.cowbell.qcow2.io.MemoryHostFile;
+import dev.cowbell.qcow2.testing.CrashingHostFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,6 +102,47 @@ final class ResizeIT {
     if (format.equals("qcow2")) {
       QemuImg.checkClean(image);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"cluster_size=512", "cluster_size=64k"})
+  void qemu_sees_the_old_size_or_zeroes_after_a_crash_over_a_longer_backing_file(String options)
+      throws Exception {
+    Path base = dir.resolve("base.raw");
+    byte[] below = new byte[2 << 20];
+    new Random(SEED).nextBytes(below);
+    Files.write(base, below);
+    Path image = dir.resolve("image.qcow2");
+    int oldSize = 300_032;
+    int newSize = 3 << 20;
+    QemuImg.createOver(image, options, "base.raw", "raw", oldSize);
+    CrashingHostFile file = new CrashingHostFile(Files.readAllBytes(image));
+    OpenOptions writable =
+        OpenOptions.strict()
+            .withReferences(_ -> new MemoryHostFile("base", below))
+            .withAccess(Access.READ_WRITE);
+    try (Qcow2Image opened = Qcow2Image.adopt(file, writable)) {
+      opened.resize(newSize, Shrinking.REFUSED);
+    }
+    byte[] expected = Arrays.copyOf(Arrays.copyOf(below, oldSize), newSize + 512);
+    Set<Long> sizes = new HashSet<>();
+    file.forEachCrash(
+        new Random(SEED),
+        2,
+        (left, _) -> {
+          Files.write(image, left);
+          assertThat(QemuImg.check("-f", "qcow2", image).exit()).as("seed " + SEED).isIn(0, 3);
+          long size = QemuImg.info("-f", "qcow2", image).get("virtual-size").asLong();
+          sizes.add(size);
+          // QEMU hides by itself what is below what it adds.
+          QemuImg.of("resize", "-q", "-f", "qcow2", image, newSize + 512);
+          Path raw = dir.resolve("raw");
+          QemuImg.of("convert", "-f", "qcow2", "-O", "raw", image, raw);
+          assertThat(Arrays.mismatch(Files.readAllBytes(raw), expected))
+              .as("seed %d, size %d, differs at", SEED, size)
+              .isEqualTo(-1);
+        });
+    assertThat(sizes).containsExactlyInAnyOrder((long) oldSize, (long) newSize);
   }
 
   @Test
