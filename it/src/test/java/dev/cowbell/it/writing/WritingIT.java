@@ -74,7 +74,9 @@ class WritingIT {
       mirror.assertShownByQemu(image);
       if (variant.layer() == WrittenVariant.Layer.RAW_DATA_FILE) {
         byte[] raw = Files.readAllBytes(folder.resolve("guest.data"));
-        assertThat(Arrays.mismatch(raw, mirror.content()))
+        byte[] shown = mirror.content();
+        // QEMU lets the file end with a cluster when it copies one, behind the disk's end.
+        assertThat(Arrays.mismatch(raw, 0, shown.length, shown, 0, shown.length))
             .as(
                 "seed %d: %d bytes of data file, %d of disk",
                 seed, raw.length, mirror.content().length)
