@@ -4,6 +4,7 @@ import dev.cowbell.qcow2.io.ChannelHostFile;
 import dev.cowbell.qcow2.io.HostFile;
 import dev.cowbell.qcow2.io.HostIo;
 import dev.cowbell.qcow2.io.ImageLock;
+import dev.cowbell.qcow2.io.ReservingHostFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -81,7 +82,7 @@ public final class PendingFile implements Closeable {
 
   private static HostFile createNew(Path path, HostIo io) throws IOException {
     if (io == HostIo.CHANNEL) {
-      return ChannelHostFile.createNew(path);
+      return ReservingHostFile.over(ChannelHostFile.createNew(path));
     }
     Files.createFile(path);
     try {

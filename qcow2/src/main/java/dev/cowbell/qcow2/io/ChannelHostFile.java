@@ -125,6 +125,11 @@ public final class ChannelHostFile implements HostFile {
     return own;
   }
 
+  /** Whether it is a file of an ext4 file system, as far as is known. */
+  boolean isOnExt4() {
+    return own != null && own.isOnExt4();
+  }
+
   @Override
   public String name() {
     return name;

@@ -55,6 +55,7 @@ final class Libc {
   static final MethodHandle FCNTL = function("fcntl");
   static final MethodHandle LSEEK = function("lseek");
   static final MethodHandle FALLOCATE = function("fallocate");
+  static final MethodHandle FSTATFS = function("fstatfs");
   static final MethodHandle FTRUNCATE = function("ftruncate");
   static final MethodHandle PREAD = function("pread");
   static final MethodHandle PWRITE = function("pwrite");

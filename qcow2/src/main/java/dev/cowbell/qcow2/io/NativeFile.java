@@ -29,6 +29,8 @@ final class NativeFile implements Transfer {
   private static final short F_UNLCK = 2;
   private static final int KEEP_SIZE_PUNCH_HOLE = 1 | 2;
   private static final int ENODEV = 19;
+  private static final int STATFS_SIZE = 256;
+  private static final long EXT4 = 0xef53;
 
   private final int fd;
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -116,6 +118,15 @@ final class NativeFile implements Transfer {
     int result = Libc.callInt(Libc.FTRUNCATE, fd, size, 0, 0, 0);
     if (result != 0) {
       throw Libc.failure("resizing to " + size + " bytes", -result);
+    }
+  }
+
+  /** Whether the file system is ext4, or one of its elders, which have the same number. */
+  boolean isOnExt4() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment answer = arena.allocate(STATFS_SIZE, Long.BYTES);
+      return Libc.callInt(Libc.FSTATFS, fd, answer.address(), 0, 0, 0) == 0
+          && answer.get(ValueLayout.JAVA_LONG, 0) == EXT4;
     }
   }
 
