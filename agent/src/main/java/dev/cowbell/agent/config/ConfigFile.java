@@ -104,7 +104,7 @@ public final class ConfigFile {
     draft
         .jobs()
         .forEach((name, job) -> resolve(name, job, agent, draft).ifPresent(j -> jobs.put(name, j)));
-    refuseTwoRetentions(draft.jobs());
+    refuseRulesThatDoNotAddUp(draft.jobs(), jobs);
     return new Configuration(agent, vms, jobs, channels(draft));
   }
 
@@ -145,23 +145,29 @@ public final class ConfigFile {
     }
   }
 
-  /** Rules see all points of a VM: two sets of them would remove what the other one keeps. */
-  private void refuseTwoRetentions(Map<JobName, Draft.Job> jobs) {
-    Map<String, JobName> pruners = new HashMap<>();
-    jobs.forEach((name, job) -> {
-      if (job.retention().isEmpty()) {
-        return;
+  /** A point stays if the rules of any job keep it, so there must be rules that say so. */
+  private void refuseRulesThatDoNotAddUp(
+      Map<JobName, Draft.Job> drafts, Map<JobName, Configuration.Job> jobs) {
+    Map<String, RetentionPolicy> before = new HashMap<>();
+    for (Configuration.Job job : jobs.values()) {
+      Draft.Job draft = drafts.get(job.spec().name());
+      if (draft == null || job.retention().isEmpty()) {
+        continue;
       }
-      for (Located<VmName> vm : job.vms()) {
-        JobName before = pruners.putIfAbsent(job.repository().value() + " " + vm.value(), name);
-        if (before != null && !before.equals(name)) {
+      for (Located<VmName> vm : draft.vms()) {
+        try {
+          before.merge(
+              job.repository().text() + " " + vm.value(),
+              job.retention().get(),
+              RetentionPolicy::or);
+        } catch (IllegalArgumentException e) {
           problem(
               vm,
-              "job %s has retention for %s in repository %s already; leave it to one of them"
-                  .formatted(before, vm.value(), job.repository().value()));
+              "another job has retention for %s in that repository too, and the rules don't add up: %s"
+                  .formatted(vm.value(), e.getMessage()));
         }
       }
-    });
+    }
   }
 
   private Optional<Configuration.Job> resolve(

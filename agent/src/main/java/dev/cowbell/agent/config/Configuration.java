@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.stream.IntStream;
 
 /**
  * A configuration that is right as far as can be seen without touching anything outside of it.
@@ -35,6 +36,36 @@ public record Configuration(
     vms = Collections.unmodifiableMap(new LinkedHashMap<>(vms));
     jobs = Collections.unmodifiableMap(new LinkedHashMap<>(jobs));
     channels = List.copyOf(channels);
+  }
+
+  /**
+   * What becomes of a VM's points in a job's repository after a run of it: what any job with
+   * retention keeps there stays, with the shortest chains that one of them asks for.
+   *
+   * @return empty if the job removes nothing
+   */
+  public Optional<Pruning> pruning(Job job, VmName vm) {
+    if (job.retention().isEmpty()) {
+      return Optional.empty();
+    }
+    return jobs.values().stream()
+        .filter(other -> other.repository().equals(job.repository()))
+        .filter(other -> other.spec().vms().contains(vm) && other.retention().isPresent())
+        .map(other -> new Pruning(other.retention().get(), other.maxChain()))
+        .reduce(Pruning::or);
+  }
+
+  /**
+   * What stays, and how.
+   *
+   * @param maxChain the most overlays that a point may consist of; any number when empty
+   */
+  public record Pruning(RetentionPolicy retention, OptionalInt maxChain) {
+
+    Pruning or(Pruning other) {
+      OptionalInt shortest = IntStream.concat(maxChain.stream(), other.maxChain.stream()).min();
+      return new Pruning(retention.or(other.retention), shortest);
+    }
   }
 
   /**
@@ -78,7 +109,7 @@ public record Configuration(
    * @param spec when it runs, for which VMs and within what limits
    * @param repository where its points go
    * @param bytesPerSecond the most each of its runs sends to the store
-   * @param retention what is kept; nothing is ever removed when empty
+   * @param retention what is kept on its behalf; it removes nothing when empty
    * @param maxChain the most overlays that a point may consist of; any number when empty
    * @param labels labels of the points it makes
    * @param provePercent how much of what bitmaps call unchanged is compared, 0 to 100

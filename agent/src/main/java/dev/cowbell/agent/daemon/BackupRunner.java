@@ -180,7 +180,8 @@ final class BackupRunner implements JobRunner {
 
     /** The point is made: what goes wrong from here on is no failure of the backup. */
     private void prune(Repository repository, Configuration.Job job) throws CancelledException {
-      if (job.retention().isEmpty()) {
+      Optional<Configuration.Pruning> pruning = configuration.get().pruning(job, request.vm());
+      if (pruning.isEmpty()) {
         return;
       }
       PruneSettings settings =
@@ -192,7 +193,8 @@ final class BackupRunner implements JobRunner {
               cancellation,
               PruneMoment.Observer.NONE);
       PruneRequest wanted =
-          new PruneRequest(job.retention().get(), job.maxChain(), PruneRequest.USUAL_SWEEP_AGE);
+          new PruneRequest(
+              pruning.get().retention(), pruning.get().maxChain(), PruneRequest.USUAL_SWEEP_AGE);
       try {
         PruneReport report = new Prune(repository, settings).run(request.vm(), wanted);
         LOG.atInfo()

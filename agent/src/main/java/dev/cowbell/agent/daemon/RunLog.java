@@ -19,6 +19,7 @@ final class RunLog implements RunObserver {
   public Progress begun(RunRequest request) {
     about(LOG.atInfo(), request)
         .addKeyValue("reason", request.reason())
+        .addKeyValue("due", request.due())
         .addKeyValue("attempt", request.attempt())
         .log("run begins");
     return Progress.NONE;

@@ -2,8 +2,12 @@ package dev.cowbell.agent.retention;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalTime;
 import java.time.Period;
 import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -24,6 +28,8 @@ public record CalendarSpan(Period dates, Duration hours) {
   /** The same as a regular expression, for schemas. */
   public static final String PATTERN =
       "^(?=[0-9])([0-9]{1,3}y)?([0-9]{1,4}mo)?([0-9]{1,4}w)?([0-9]{1,5}d)?([0-9]{1,6}h)?$";
+
+  private static final LocalDate LEAP_CYCLE = LocalDate.of(2000, 1, 1);
 
   private static final Pattern SPAN = Pattern.compile(PATTERN);
 
@@ -67,6 +73,25 @@ public record CalendarSpan(Period dates, Duration hours) {
   /** The instant this span before {@code time}, counted on the calendar of {@code zone}. */
   public Instant before(Instant time, ZoneId zone) {
     return time.atZone(zone).minus(dates).toInstant().minus(hours);
+  }
+
+  /**
+   * The longer of this and another span.
+   *
+   * @return empty if that depends on the months at hand, as for {@code 30d} and {@code 1mo}
+   */
+  public Optional<CalendarSpan> longest(CalendarSpan other) {
+    boolean mayBeShorter = false;
+    boolean mayBeLonger = false;
+    for (LocalDate day : LEAP_CYCLE.datesUntil(LEAP_CYCLE.plusYears(4)).toList()) {
+      Instant noon = day.atTime(LocalTime.NOON).toInstant(ZoneOffset.UTC);
+      int order = other.before(noon, ZoneOffset.UTC).compareTo(before(noon, ZoneOffset.UTC));
+      mayBeShorter |= order < 0;
+      mayBeLonger |= order > 0;
+    }
+    return mayBeShorter && mayBeLonger
+        ? Optional.empty()
+        : Optional.of(mayBeShorter ? other : this);
   }
 
   @Override

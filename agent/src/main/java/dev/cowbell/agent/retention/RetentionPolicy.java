@@ -4,9 +4,11 @@ import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What to keep. Each rule speaks for itself: a point stays if any rule keeps it. A policy without
@@ -50,6 +52,47 @@ public record RetentionPolicy(
   /** The policy that removes nothing. */
   public static RetentionPolicy keepEverything(ZoneId zone) {
     return new RetentionPolicy(0, Map.of(), Optional.empty(), List.of(), 1, zone);
+  }
+
+  /**
+   * The policy that keeps what this one or another keeps.
+   *
+   * @throws IllegalArgumentException if no policy does, saying why
+   */
+  public RetentionPolicy or(RetentionPolicy other) {
+    if (!zone.equals(other.zone)) {
+      throw new IllegalArgumentException(
+          "their days begin at different times: in %s and in %s".formatted(zone, other.zone));
+    }
+    if (hasNoRules() || other.hasNoRules()) {
+      return keepEverything(zone);
+    }
+    Map<CalendarPeriod, Integer> most = new EnumMap<>(CalendarPeriod.class);
+    most.putAll(periods);
+    other.periods.forEach((period, count) -> most.merge(period, count, Math::max));
+    Set<LabelSelector> selectors = new LinkedHashSet<>(labels);
+    selectors.addAll(other.labels);
+    return new RetentionPolicy(
+        Math.max(last, other.last),
+        most,
+        longest(other),
+        List.copyOf(selectors),
+        Math.max(minimum, other.minimum),
+        zone);
+  }
+
+  private Optional<CalendarSpan> longest(RetentionPolicy other) {
+    if (within.isEmpty() || other.within.isEmpty()) {
+      return within.or(() -> other.within);
+    }
+    return Optional.of(
+        within
+            .get()
+            .longest(other.within.get())
+            .orElseThrow(() ->
+                new IllegalArgumentException(
+                    "whether within %s or %s is longer depends on the month"
+                        .formatted(within.get(), other.within.get()))));
   }
 
   /** Whether no rule is given, so that everything stays. */

@@ -168,11 +168,24 @@ final class ConfigFileTest {
   }
 
   @Test
-  void leaves_the_points_of_a_vm_to_the_rules_of_one_job() {
-    refuses(
-        "  nightly:",
-        "  first: {repository: main, vms: [web], schedule: {every: 1d}, retention: {last: 1}}\n  nightly:",
-        "job first has retention for web in repository main already");
+  void keeps_what_any_of_several_jobs_keeps_of_a_vm() throws ConfigException {
+    String second =
+        "  first: {repository: main, vms: [web], schedule: {every: 1d, time-zone: %s},"
+            + " retention: {last: 9, weekly: 3, max-chain: 4}}\n  nightly:";
+    Configuration config = parse(GOOD.replace("  nightly:", second.formatted("Europe/Vienna")));
+    Configuration.Job nightly = config.jobs().get(new JobName("nightly"));
+    assertThat(nightly).isNotNull();
+    var alone = nightly.retention().orElseThrow();
+    var both = config.pruning(nightly, new VmName("web")).orElseThrow();
+    assertThat(both.retention().last()).isEqualTo(9);
+    assertThat(both.retention().periods())
+        .containsEntry(CalendarPeriod.WEEKLY, 3)
+        .containsAllEntriesOf(alone.periods());
+    assertThat(both.retention().within()).isEqualTo(alone.within());
+    assertThat(both.maxChain()).hasValue(4);
+
+    refuses("  nightly:", second.formatted("UTC"), "another job has retention for web");
+    refuses("  nightly:", second.formatted("UTC"), "different times: in UTC and in Europe/Vienna");
   }
 
   @Test

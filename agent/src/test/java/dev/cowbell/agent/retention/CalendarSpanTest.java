@@ -26,6 +26,16 @@ final class CalendarSpanTest {
   }
 
   @Test
+  void knows_the_longer_of_two_unless_that_depends_on_the_month() {
+    CalendarSpan month = CalendarSpan.parse("1mo");
+    assertThat(month.longest(CalendarSpan.parse("32d"))).contains(CalendarSpan.parse("32d"));
+    assertThat(month.longest(CalendarSpan.parse("4w"))).contains(month);
+    assertThat(CalendarSpan.parse("25h").longest(CalendarSpan.parse("1d")))
+        .contains(CalendarSpan.parse("25h"));
+    assertThat(month.longest(CalendarSpan.parse("30d"))).isEmpty();
+  }
+
+  @Test
   void refuses_what_it_cannot_read() {
     for (String text :
         List.of("", "30", "d", "30m", "30D", "-1d", "0d", "1h1d", "99999999999d", " 1d", "1.5d")) {

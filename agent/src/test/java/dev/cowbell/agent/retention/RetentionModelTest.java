@@ -71,6 +71,36 @@ final class RetentionModelTest {
     }
   }
 
+  @Test
+  void two_policies_together_keep_at_least_what_each_of_them_keeps() {
+    int tried = 0;
+    for (long seed = 1; seed <= 200; seed++) {
+      Random random = new Random(seed);
+      List<RetentionPoint> points = history(random);
+      ZoneId zone = ZONES.get(random.nextInt(ZONES.size()));
+      RetentionPolicy one = rulesOnly(policy(random), zone);
+      RetentionPolicy other = rulesOnly(policy(random), zone);
+      if (one.within().isPresent()
+          && other.within().isPresent()
+          && one.within().get().longest(other.within().get()).isEmpty()) {
+        continue;
+      }
+      tried++;
+      Instant now = points.getFirst().time().plusSeconds(random.nextInt(100_000));
+      assertThat(ids(Retention.judge(points, one.or(other), now).kept()))
+          .as("seed %d, %s or %s", seed, one, other)
+          .containsAll(ids(Retention.judge(points, one, now).kept()))
+          .containsAll(ids(Retention.judge(points, other, now).kept()));
+    }
+    assertThat(tried).isGreaterThan(100);
+  }
+
+  /** Without the minimum, which is less likely to be missed the more rules there are. */
+  private static RetentionPolicy rulesOnly(RetentionPolicy policy, ZoneId zone) {
+    return new RetentionPolicy(
+        policy.last(), policy.periods(), policy.within(), policy.labels(), 0, zone);
+  }
+
   /** A second run finds nothing more to remove: what a policy keeps, it keeps. */
   @Test
   void judging_what_was_kept_removes_nothing_more() {

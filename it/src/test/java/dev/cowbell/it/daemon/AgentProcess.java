@@ -88,6 +88,13 @@ final class AgentProcess implements AutoCloseable {
     new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
   }
 
+  /** Kills it with nothing said, and waits until it is gone. */
+  void kill() throws InterruptedException {
+    if (!process.destroyForcibly().waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
+      throw new AssertionError("the agent can't be killed");
+    }
+  }
+
   /** Waits for the process to end by itself. */
   int exit() throws Exception {
     if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
