@@ -214,7 +214,10 @@ final class ChainMerger {
     return repository.replace(stored, stored.manifest().withDisk(disk, lease.epoch()));
   }
 
-  /** Nothing goes before what takes its place is there, with all of its tables. */
+  /**
+   * Nothing goes before what takes its place is there: with all of its tables, and with frames of
+   * every stretch that the store copied by itself.
+   */
   private void requireWhole(OverlayRecord overlay, Counts counts) throws IOException {
     OverlayExpectation expected =
         new OverlayExpectation(
@@ -225,7 +228,7 @@ final class ChainMerger {
             counts.zeroClusters());
     List<OverlayDamage> damage =
         new OverlayVerifier(pool)
-            .metadata(StoredOverlay.find(repository.store(), overlay), expected);
+            .sample(StoredOverlay.find(repository.store(), overlay), expected, OverlayMonitor.NONE);
     if (!damage.isEmpty()) {
       throw new DamagedObjectException(
           overlay.key(), "is not what was written when it was merged: " + damage.getFirst());

@@ -42,6 +42,32 @@ public final class OverlayVerifier {
   }
 
   /**
+   * Verifies everything that {@link #metadata} does, and unpacks three frames of every few
+   * megabytes of the object, the first and the last of them: what a store that copied ranges may
+   * have done wrong to a whole range shows in these.
+   *
+   * @return empty if all is well
+   * @throws OverlayCancelledException if the monitor asked for it
+   */
+  public List<OverlayDamage> sample(
+      OverlaySource source, OverlayExpectation expected, OverlayMonitor monitor)
+      throws IOException {
+    DamageList damages = new DamageList();
+    OverlayReader overlay = open(source, expected, damages);
+    if (overlay != null) {
+      checkSeals(overlay, damages);
+      FrameCursor frames = new FrameCursor(overlay, damages);
+      FrameSample sample = new FrameSample(source.size());
+      while (frames.next()) {
+        sample.offer(frames);
+      }
+      checkCounts(frames, expected, damages);
+      sample.check(source, overlay.geometry().clusterSize(), monitor, damages);
+    }
+    return damages.toList();
+  }
+
+  /**
    * Verifies everything that {@link #metadata} does, and every byte: reads the whole object once,
    * and unpacks every cluster.
    *
