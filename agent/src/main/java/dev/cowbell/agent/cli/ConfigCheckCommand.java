@@ -8,6 +8,7 @@ import dev.cowbell.agent.config.Configuration;
 import dev.cowbell.agent.repository.VmName;
 import dev.cowbell.agent.retention.RetentionPolicy;
 import dev.cowbell.agent.schedule.ForeseenRuns;
+import dev.cowbell.agent.schedule.IntervalTiming;
 import dev.cowbell.agent.schedule.JobSpec;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -64,7 +65,7 @@ final class ConfigCheckCommand extends CowbellCommand {
       JobSpec spec = job.spec();
       ZoneId zone = spec.timing().zone();
       out.println("Job " + spec.name());
-      out.println("  schedule:   " + spec.timing().text() + " in " + zone + jitter(spec));
+      out.println("  schedule:   " + spec.timing().shown() + " in " + zone + jitter(spec));
       out.println(
           "  VMs:        "
               + spec.vms().stream().map(VmName::value).collect(Collectors.joining(", ")));
@@ -84,7 +85,7 @@ final class ConfigCheckCommand extends CowbellCommand {
   private static String jitter(JobSpec spec) {
     return spec.jitter().isZero()
         ? ""
-        : ", each VM up to " + spec.jitter().toSeconds() + " s later";
+        : ", each VM up to " + IntervalTiming.shown(spec.jitter()) + " later";
   }
 
   private void write(JsonGenerator json, Configuration configuration, Instant now)

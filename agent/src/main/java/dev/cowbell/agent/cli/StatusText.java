@@ -97,7 +97,7 @@ final class StatusText {
       out.printf(
           "  %-20s %s, next: %s%n",
           job.spec().name(),
-          job.spec().timing().text(),
+          job.spec().timing().shown(),
           next.isEmpty() ? "never" : String.join(", ", next));
     }
   }

@@ -42,7 +42,7 @@ final class Shapes {
         try {
           return Optional.of(parser.apply(scalar.text()));
         } catch (IllegalArgumentException e) {
-          reading.problem(node.at(), e.getMessage() + ", found " + node.kind());
+          reading.problem(node.at(), withFound(String.valueOf(e.getMessage()), node));
           return Optional.empty();
         }
       }
@@ -57,6 +57,13 @@ final class Shapes {
         return schema;
       }
     };
+  }
+
+  /** What was found stands before what may have been meant. */
+  private static String withFound(String message, YamlNode node) {
+    int hint = message.indexOf(Suggestion.HINT);
+    int at = hint < 0 ? message.length() : hint;
+    return message.substring(0, at) + ", found " + node.kind() + message.substring(at);
   }
 
   /** A whole number of {@code least} to {@code most}. */

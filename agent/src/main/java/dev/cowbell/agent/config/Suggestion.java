@@ -11,6 +11,9 @@ final class Suggestion {
 
   private Suggestion() {}
 
+  /** How a hint begins. */
+  static final String HINT = "; did you mean";
+
   /** The known word nearest to {@code found}, if one is near: a typo or two away. */
   static Optional<String> nearest(String found, Collection<String> known) {
     if (found.length() > MAX_SHOWN) {
@@ -30,7 +33,7 @@ final class Suggestion {
 
   /** {@code "; did you mean …?"}, or nothing. */
   static String hint(String found, Collection<String> known) {
-    return nearest(found, known).map(word -> "; did you mean \"" + word + "\"?").orElse("");
+    return nearest(found, known).map(word -> HINT + " \"" + word + "\"?").orElse("");
   }
 
   /** How many letters must be changed, put in, left out or swapped with their neighbour. */

@@ -122,6 +122,11 @@ public final class CronTiming implements Timing {
   }
 
   @Override
+  public String shown() {
+    return text();
+  }
+
+  @Override
   public boolean equals(Object other) {
     return other instanceof CronTiming that
         && expression.equals(that.expression)

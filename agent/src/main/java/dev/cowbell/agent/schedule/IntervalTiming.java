@@ -63,4 +63,23 @@ public record IntervalTiming(Duration every, ZoneId zone) implements Timing {
   public String text() {
     return "every " + every;
   }
+
+  @Override
+  public String shown() {
+    return "every " + shown(every);
+  }
+
+  /** A time such as {@code 1d2h}, as configurations have it. */
+  public static String shown(Duration time) {
+    String text =
+        part(time.toDays(), "d")
+            + part(time.toHoursPart(), "h")
+            + part(time.toMinutesPart(), "m")
+            + part(time.toSecondsPart(), "s");
+    return text.isEmpty() ? "0s" : text;
+  }
+
+  private static String part(long count, String unit) {
+    return count == 0 ? "" : count + unit;
+  }
 }

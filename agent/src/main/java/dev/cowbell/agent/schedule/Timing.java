@@ -22,6 +22,9 @@ public sealed interface Timing permits CronTiming, IntervalTiming {
   /** The timing without its zone as one line that {@link #parse} reads. */
   String text();
 
+  /** The timing without its zone as the configuration has it, for people. */
+  String shown();
+
   /**
    * Reads what {@link #text} wrote.
    *

@@ -100,7 +100,8 @@ final class StatusPage {
     vm.put("name", view.vm().value());
     vm.put("repository", view.repository());
     vm.put("link", "/vm/" + index);
-    vm.put("count", view.points().size());
+    int count = view.points().size();
+    vm.put("count", count == 1 ? "1 point" : count + " points");
     vm.put("stored", Words.bytes(view.storedBytes()));
     vm.put("problem", view.problem().orElse(""));
     vm.put("unreadable", view.unreadable() == 0 ? "" : view.unreadable());
@@ -114,7 +115,7 @@ final class StatusPage {
         "chain",
         view.newest()
             .map(newest -> newest.chain().isPresent() ? "" + newest.chain().getAsInt() : "broken")
-            .orElse("–"));
+            .orElse(""));
     vm.put(
         "days",
         Calendar.of(view.points(), now.at(), now.zone()).days().stream()
@@ -165,7 +166,7 @@ final class StatusPage {
   private static Map<String, Object> job(Configuration.Job job, Snapshot now) {
     Map<String, Object> view = new HashMap<>();
     view.put("name", job.spec().name().value());
-    view.put("schedule", job.spec().timing().text());
+    view.put("schedule", job.spec().timing().shown());
     view.put("zone", name(job.spec().timing().zone()));
     view.put("vms", String.join(", ", job.spec().vms().stream().map(Object::toString).toList()));
     view.put(
@@ -207,7 +208,7 @@ final class StatusPage {
   private static List<Map<String, Object>> bars(VmView view, Snapshot now) {
     List<PointView> points = shown(view);
     long largest = Math.max(1, points.stream().mapToLong(PointView::storedBytes).max().orElse(1));
-    double width = (double) CHART_WIDTH / Math.max(1, points.size());
+    double width = Math.min(STEP, (double) CHART_WIDTH / Math.max(1, points.size()));
     List<Map<String, Object>> bars = new ArrayList<>();
     for (int i = 0; i < points.size(); i++) {
       PointView point = points.get(i);

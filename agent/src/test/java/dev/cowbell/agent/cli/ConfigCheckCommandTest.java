@@ -24,7 +24,7 @@ final class ConfigCheckCommandTest {
     assertThat(lines)
         .contains(
             "Job nightly",
-            "  schedule:   cron 15 1 * * * in America/New_York, each VM up to 1200 s later",
+            "  schedule:   cron 15 1 * * * in America/New_York, each VM up to 20m later",
             "  keeps:      daily 14, weekly 8, monthly 24, yearly 7, label release, label"
                 + " audit=yes, at least 3");
     assertThat(lines.stream().filter(line -> line.startsWith("    "))).hasSize(15);
