@@ -2,6 +2,7 @@ package dev.cowbell.qcow2.check;
 
 import dev.cowbell.qcow2.CorruptImageException;
 import dev.cowbell.qcow2.ImageException;
+import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
@@ -73,8 +74,7 @@ public final class ImageRepair {
    *     written to
    */
   public static boolean recoverDirty(HostFile file) throws IOException {
-    ImageHead head =
-        ImageHead.decode(new ImageReader(file).read(0, 1 << Geometry.MAX_CLUSTER_BITS));
+    ImageHead head = Qcow2Image.readHead(file);
     if (!head.header().features().has(Feature.DIRTY)) {
       return false;
     }
