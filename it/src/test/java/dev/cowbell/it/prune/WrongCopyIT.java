@@ -67,8 +67,8 @@ class WrongCopyIT {
       PruneReport report = prune(repository, honest ? Optional.empty() : Optional.of(wrong));
       assertThat(report.problems())
           .isNotEmpty()
-          .allSatisfy(
-              problem -> assertThat(problem).contains("is not what was written when it was merged"));
+          .allSatisfy(problem ->
+              assertThat(problem).contains("is not what was written when it was merged"));
       assertThat(report.removed()).isEmpty();
       assertThat(Files.readAllBytes(before.getFirst())).isEqualTo(parent);
     }
