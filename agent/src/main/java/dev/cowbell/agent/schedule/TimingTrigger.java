@@ -2,6 +2,7 @@ package dev.cowbell.agent.schedule;
 
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.Date;
 import org.jspecify.annotations.Nullable;
 import org.quartz.Calendar;
@@ -56,7 +57,8 @@ final class TimingTrigger extends AbstractTrigger<TimingTrigger> implements Core
     Instant from = afterTime == null ? MACHINE.instant() : afterTime.toInstant();
     Date start = startTime;
     if (start != null && start.toInstant().isAfter(from)) {
-      from = start.toInstant().minusSeconds(1);
+      // a due time within the second before the start is before it, and must not come again
+      from = start.toInstant().minusNanos(1).truncatedTo(ChronoUnit.SECONDS);
     }
     return spec.timing().after(from).map(Date::from).orElse(null);
   }
