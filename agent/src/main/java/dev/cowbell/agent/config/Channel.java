@@ -41,6 +41,8 @@ public record Channel(
   public enum Occasion {
     /** A run failed, and no further attempt follows. */
     FAILURE,
+    /** A run went well, and something deserves a look all the same. */
+    WARNING,
     /** What was told of is well again. */
     RECOVERY,
     /** A VM has no good backup for too long. */

@@ -102,9 +102,10 @@ final class NotificationFormat {
               Shapes.choice(
                   Map.of(
                       "failure", Occasion.FAILURE,
+                      "warning", Occasion.WARNING,
                       "recovery", Occasion.RECOVERY,
                       "stale", Occasion.STALE))),
-          "What is told: failure, recovery, stale; all of them by default.");
+          "What is told: failure, warning, recovery, stale; all of them by default.");
   private static final Key<Duration> STALE_AFTER =
       Key.optional(
           "stale-after",

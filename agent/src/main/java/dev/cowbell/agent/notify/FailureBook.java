@@ -40,6 +40,14 @@ final class FailureBook {
         : Optional.of(event(Occasion.FAILURE, request, report.ended(), why));
   }
 
+  /** What is to be told of a run that went well, if anything about it deserves a look. */
+  static Optional<Event> warning(RunRequest request, RunReport report) {
+    return report.outcome() instanceof RunOutcome.Done && !report.warnings().isEmpty()
+        ? Optional.of(
+            event(Occasion.WARNING, request, report.ended(), String.join("; ", report.warnings())))
+        : Optional.empty();
+  }
+
   /** Takes down a failure that is told. */
   void failed(Subject.Runs runs, Instant at) {
     try {

@@ -133,7 +133,7 @@ public final class Notifier implements RunObserver, Closeable {
     }
     RetryPolicy retry = job == null ? RetryPolicy.NONE : job.spec().retry();
     Optional<Event> failure = FailureBook.failure(request, report, retry);
-    failure.ifPresent(event -> tell(request, event));
+    failure.or(() -> FailureBook.warning(request, report)).ifPresent(event -> tell(request, event));
     if (job == null) {
       return;
     }

@@ -58,6 +58,31 @@ final class BooksTest {
   }
 
   @Test
+  void tells_what_deserves_a_look_about_a_run_that_went_well() {
+    RunReport doubtful =
+        new RunReport(
+            NOON,
+            NOON,
+            new RunOutcome.Done(),
+            Optional.empty(),
+            Optional.empty(),
+            List.of("TRACKING FAILED", "pruning failed"));
+    assertThat(FailureBook.warning(request(1), doubtful).map(Event::text))
+        .contains("TRACKING FAILED; pruning failed");
+    assertThat(FailureBook.warning(request(1), doubtful).map(Event::occasion))
+        .contains(Occasion.WARNING);
+    RunReport failed =
+        new RunReport(
+            NOON,
+            NOON,
+            failed(RunOutcome.Again.MAY_HELP),
+            Optional.empty(),
+            Optional.empty(),
+            List.of("TRACKING FAILED"));
+    assertThat(FailureBook.warning(request(1), failed)).isEmpty();
+  }
+
+  @Test
   void tells_of_a_failure_after_the_last_attempt_only() {
     assertThat(failure(1, failed(RunOutcome.Again.MAY_HELP))).isEmpty();
     assertThat(failure(2, failed(RunOutcome.Again.MAY_HELP))).isEmpty();

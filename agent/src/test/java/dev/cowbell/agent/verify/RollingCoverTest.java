@@ -78,7 +78,7 @@ final class RollingCoverTest {
     RollingCover cover =
         RollingCover.of(every(Duration.ofDays(1), Duration.ZERO), within).orElseThrow();
     Instant now = BEGIN;
-    Optional<Instant> covered = Optional.empty();
+    Optional<Instant> covered = Optional.of(BEGIN);
     Instant[] lastRead = new Instant[STRETCHES];
     java.util.Arrays.fill(lastRead, BEGIN);
     for (int run = 0; run < 300; run++) {
