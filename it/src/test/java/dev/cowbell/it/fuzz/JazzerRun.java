@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -111,10 +112,18 @@ record JazzerRun(long executions, long edges, List<Path> findings, String output
     after.removeIf(file -> file.toString().endsWith(".java"));
     List<Path> findings = after.stream().sorted().toList();
     if (result.exit() != 0 && findings.isEmpty()) {
-      throw new AssertionError(result);
+      throw new AssertionError("Jazzer ended with " + result.exit() + "\n" + told(result.err()));
     }
     return new JazzerRun(
-        last(DONE, result.err()), last(COVERAGE, result.err()), findings, result.err());
+        last(DONE, result.err()), last(COVERAGE, result.err()), findings, told(result.err()));
+  }
+
+  /** What Jazzer said, but for the hundreds of lines on the classes that it instruments. */
+  private static String told(String output) {
+    return output
+        .lines()
+        .filter(line -> !line.startsWith("INFO: Instrumented") && !line.startsWith("INFO: Loaded"))
+        .collect(Collectors.joining("\n"));
   }
 
   private static Collection<Path> list(Path folder) throws IOException {

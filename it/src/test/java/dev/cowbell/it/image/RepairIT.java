@@ -25,6 +25,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** {@code image check -r} puts right what {@code qemu-img check -r} does, and harms nothing. */
 final class RepairIT {
 
+  /** What a check ends with that found corruption. */
+  private static final int CORRUPT = 2;
+
   private static final int ROUNDS = Integer.getInteger("cowbell.rounds", 4);
 
   /** QEMU reports success for this one, having written over guest data. */
@@ -175,12 +178,20 @@ final class RepairIT {
     }
   }
 
+  /**
+   * QEMU's verdict. It unlocks an encrypted image before it checks it, so that it can't where the
+   * keys are cut off; a check without a passphrase finds that an encryption header is missing.
+   */
+  private static int verdict(Shell.Result qemus) {
+    return qemus.err().contains("cannot unlock any keyslot") ? CORRUPT : qemus.exit();
+  }
+
   /** Repairs, and holds what is left against QEMU's verdict and what could be read before. */
   private Shell.Result repair(RepairedVariant variant, Path damaged, String context)
       throws IOException {
     Shell.Result theirs = variant.check(damaged);
     Shell.Result ours = Cowbell.run("image", "check", "--json", damaged);
-    assertThat(ours.exit()).as("%s%n%s%n%s", context, theirs, ours).isEqualTo(theirs.exit());
+    assertThat(ours.exit()).as("%s%n%s%n%s", context, theirs, ours).isEqualTo(verdict(theirs));
     Map<String, Path> before = variant.read(damaged, "before");
 
     Shell.Result repair = Cowbell.run("image", "check", "--json", "-r", "all", damaged);
@@ -191,7 +202,7 @@ final class RepairIT {
     String all =
         "%s%nbefore %s%nrepair %s%nafter %s%nQEMU after %s"
             .formatted(context, theirs, repair, after, agreed);
-    assertThat(after.exit()).as(all).isEqualTo(agreed.exit());
+    assertThat(after.exit()).as(all).isEqualTo(verdict(agreed));
     assertThat(repair.exit()).as(all).isEqualTo(after.exit());
     Map<String, Path> read = variant.read(damaged, "after");
     for (String state : before.keySet()) {

@@ -51,15 +51,25 @@ final class LayersIT {
     repeat((chain, random) -> {
       Path before = chain.content("top");
       boolean keep = random.nextBoolean();
+      boolean qemuCan = !chain.showsBaseWhereVersion2Grows();
+      Shell.Result qemus;
       if (keep) {
         Cowbell.of("image", "commit", "-d", chain.ours("top"));
-        QemuImg.of("commit", "-q", "-d", chain.qemus("top"));
+        qemus = QemuImg.run("commit", "-q", "-d", chain.qemus("top"));
       } else {
         Cowbell.of("image", "commit", chain.ours("top"));
-        QemuImg.of("commit", "-q", chain.qemus("top"));
+        qemus = QemuImg.run("commit", "-q", chain.qemus("top"));
       }
-      chain.assertSame("top");
-      chain.assertSame("mid");
+      if (qemuCan) {
+        qemus.success();
+        chain.assertSame("top");
+        chain.assertSame("mid");
+      } else {
+        assertThat(qemus.failure()).contains("Operation not supported");
+        chain.assertSound("top");
+        chain.assertSound("mid");
+        QemuImg.assertSame(chain.ours("mid"), "qcow2", before, "raw");
+      }
       chain.assertSame("base");
       QemuImg.assertSame(chain.ours("top"), "qcow2", before, "raw");
       if (!keep) {

@@ -2,6 +2,7 @@ package dev.cowbell.it.layers;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.cowbell.it.qemu.QemuImg;
 import dev.cowbell.it.qemu.QemuIo;
 import dev.cowbell.it.qemu.Shell;
@@ -111,6 +112,23 @@ final class RandomChain {
 
   Path qemus(String name) {
     return qemus.resolve(name);
+  }
+
+  /**
+   * Whether mid has to grow to hold top, and the base goes on behind mid's old end: those bytes
+   * must then read as zeroes. Version 2 has no zero clusters, so that QEMU refuses to grow such an
+   * image.
+   */
+  boolean showsBaseWhereVersion2Grows() {
+    JsonNode mid = QemuImg.info(ours("mid"));
+    long old = mid.get("virtual-size").asLong();
+    return mid.at("/format-specific/data/compat").asText().equals("0.10")
+        && old < sizeOf("top")
+        && old < sizeOf("base");
+  }
+
+  private long sizeOf(String name) {
+    return QemuImg.info(ours(name)).get("virtual-size").asLong();
   }
 
   /** What the top image shows, as a raw file beside it. */

@@ -134,6 +134,23 @@ public record Geometry(int clusterBits, boolean extendedL2, RefcountWidth refcou
     }
   }
 
+  /**
+   * Checks where an L1 table lies: as any table, and not over the header, which would otherwise map
+   * guest data by the places of tables.
+   *
+   * @param table its name for the message
+   * @param offset its first byte, unsigned
+   * @param entries how many entries it has, unsigned
+   * @throws CorruptImageException if it is too long, not cluster-aligned, over the header, or ends
+   *     behind 2^63 - 1
+   */
+  public void checkL1Table(String table, long offset, long entries) throws CorruptImageException {
+    checkTable(table, offset, entries, L1_ENTRY_SIZE, MAX_L1_BYTES);
+    if (offset == 0 && entries != 0) {
+      throw new CorruptImageException(table + " at offset 0 lies over the header");
+    }
+  }
+
   private static long ceilShift(long value, int shift) {
     long whole = value >>> shift;
     return (whole << shift) == value ? whole : whole + 1;

@@ -245,12 +245,7 @@ public record Header(
   public void checkTablesForRepair() throws CorruptImageException {
     checkRefcountTable();
     Geometry geometry = geometry();
-    geometry.checkTable(
-        "the active L1 table",
-        l1TableOffset,
-        l1Size,
-        Geometry.L1_ENTRY_SIZE,
-        Geometry.MAX_L1_BYTES);
+    geometry.checkL1Table("the active L1 table", l1TableOffset, l1Size);
     long needed = geometry.l1EntriesFor(size);
     if (l1Size < needed) {
       throw new CorruptImageException(

@@ -157,8 +157,7 @@ public record SnapshotEntry(
    */
   public void checkL1(Geometry geometry, long diskSize) throws CorruptImageException {
     String table = "the L1 table of snapshot " + id();
-    geometry.checkTable(
-        table, l1TableOffset, l1Size, Geometry.L1_ENTRY_SIZE, Geometry.MAX_L1_BYTES);
+    geometry.checkL1Table(table, l1TableOffset, l1Size);
     long needed = geometry.l1EntriesFor(diskSize);
     if (diskSize < 0 || l1Size < needed) {
       throw new CorruptImageException(

@@ -321,12 +321,8 @@ public final class SnapshotEditor implements Closeable {
   }
 
   private void checkTable(SnapshotEntry entry) throws CorruptImageException {
-    geometry.checkTable(
-        "the L1 table of snapshot " + entry.id(),
-        entry.l1TableOffset(),
-        entry.l1Size(),
-        Geometry.L1_ENTRY_SIZE,
-        Geometry.MAX_L1_BYTES);
+    geometry.checkL1Table(
+        "the L1 table of snapshot " + entry.id(), entry.l1TableOffset(), entry.l1Size());
   }
 
   private void begin() {

@@ -181,7 +181,7 @@ class HeaderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {1, 512, 65535, Long.MIN_VALUE, -1})
+  @ValueSource(longs = {0, 1, 512, 65535, Long.MIN_VALUE, -1})
   void rejects_an_l1_table_at_an_impossible_offset(long offset) {
     rejects(Header.L1_TABLE_OFFSET, offset, "the active L1 table at offset");
   }

@@ -100,5 +100,10 @@ class SnapshotEntryTest {
     assertThatThrownBy(() -> misplaced.checkL1(geometry, 1))
         .isInstanceOf(CorruptImageException.class)
         .hasMessageContaining("snapshot 1 at offset 513 is not aligned");
+    table.putLong(0, 0);
+    SnapshotEntry overHeader = SnapshotEntry.decode(table.rewind());
+    assertThatThrownBy(() -> overHeader.checkL1(geometry, 1))
+        .isInstanceOf(CorruptImageException.class)
+        .hasMessageContaining("snapshot 1 at offset 0 lies over the header");
   }
 }
