@@ -17,6 +17,7 @@ import dev.cowbell.qcow2.check.ImageCheck;
 import dev.cowbell.qcow2.crypto.Passphrase;
 import dev.cowbell.qcow2.crypto.Passphrases;
 import dev.cowbell.qcow2.format.Header;
+import dev.cowbell.qcow2.format.HeaderExtension;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.SnapshotEntry;
 import dev.cowbell.qcow2.io.HostFile;
@@ -49,12 +50,30 @@ final class ImageTargets {
   static void head(byte[] input) throws IOException {
     ImageHead head = Qcow2Image.readHead(file(input));
     head.header().checkTables();
-    ByteBuffer encoded = head.encode();
+    ByteBuffer encoded;
+    try {
+      encoded = head.encode();
+    } catch (IllegalArgumentException e) {
+      int cluster = 1 << head.header().clusterBits();
+      if (size(head) <= cluster) {
+        throw e;
+      }
+      return;
+    }
     ImageHead again = ImageHead.decode(padded(encoded, head.header()));
     if (!again.header().equals(placed(head.header(), again.header()))
         || !again.withHeader(head.header()).equals(head)) {
       throw new AssertionError("%s was written and became %s".formatted(head, again));
     }
+  }
+
+  /** With the mark that ends the extensions, which may be left out where the cluster ends. */
+  private static int size(ImageHead head) {
+    int bytes = head.header().headerLength() + 8 + head.backingFileName().length();
+    for (HeaderExtension extension : head.extensions()) {
+      bytes += 8 + (extension.payload().length() + 7) / 8 * 8;
+    }
+    return bytes;
   }
 
   /** A header with the backing file's name where another one says. */

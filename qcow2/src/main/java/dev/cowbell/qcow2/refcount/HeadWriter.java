@@ -263,9 +263,7 @@ public final class HeadWriter {
     long nameAt = head.header().backingFileOffset();
     if (nameAt != 0 && nameAt < at + EXTENSION_HEADER) {
       // The list ends at the name, without a mark: the whole head can only change at once.
-      file.write(0, longer.encode());
-      file.flush();
-      head = Qcow2Image.readHead(file);
+      replace(longer);
       return;
     }
     ByteBuffer encoded = encode(List.of(added));
