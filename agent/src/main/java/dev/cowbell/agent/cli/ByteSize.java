@@ -1,8 +1,6 @@
 package dev.cowbell.agent.cli;
 
 import java.math.BigDecimal;
-import java.math.MathContext;
-import java.math.RoundingMode;
 import java.util.Locale;
 
 /**
@@ -15,7 +13,6 @@ import java.util.Locale;
 public record ByteSize(long bytes) {
 
   private static final String UNITS = "KMGTPE";
-  private static final MathContext THREE_DIGITS = new MathContext(3, RoundingMode.HALF_EVEN);
 
   public ByteSize {
     if (bytes < 0) {
@@ -72,9 +69,11 @@ public record ByteSize(long bytes) {
     return threeDigits(value) + " " + units[unit];
   }
 
+  /** Not by BigDecimal, whose first use takes longer than all else that an option needs. */
   private static String threeDigits(double value) {
-    BigDecimal rounded = new BigDecimal(value).round(THREE_DIGITS);
-    return rounded.signum() == 0 ? "0" : rounded.stripTrailingZeros().toPlainString();
+    double scale = value >= 100 ? 1 : value >= 10 ? 10 : value >= 1 ? 100 : 1000;
+    String rounded = Double.toString(Math.rint(value * scale) / scale);
+    return rounded.endsWith(".0") ? rounded.substring(0, rounded.length() - 2) : rounded;
   }
 
   @Override

@@ -12,6 +12,11 @@ import picocli.CommandLine.Command;
  * and for good error messages.
  */
 final class CommandTree {
+  static {
+    // or picocli looks for Groovy, which is not there, and that means in every jar
+    System.setProperty("picocli.disable.closures", "true");
+  }
+
   private static final CommandLine.IFactory FACTORY = CommandLine.defaultFactory();
 
   private CommandTree() {}

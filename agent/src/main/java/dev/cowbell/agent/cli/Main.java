@@ -2,6 +2,7 @@ package dev.cowbell.agent.cli;
 
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** The process: runs the command line it was started with, and ends cleanly when interrupted. */
 public final class Main {
@@ -31,7 +32,19 @@ public final class Main {
     } catch (IllegalStateException interrupted) {
       return; // the hook ends the process
     }
-    System.exit(code);
+    if (code != ExitCode.DONE.code() || othersRun()) {
+      System.exit(code);
+    }
+    // Returning ends the process, too, and sooner: exit first looks for a logger in every jar.
+  }
+
+  /** Whether any thread but this one keeps the process alive. */
+  private static boolean othersRun() {
+    Thread[] threads = new Thread[Thread.activeCount() + 1];
+    int count = Thread.enumerate(threads);
+    return Stream.of(threads)
+        .limit(count)
+        .anyMatch(thread -> !thread.isDaemon() && thread != Thread.currentThread());
   }
 
   private static void unwind(Console console, CountDownLatch ended) {

@@ -4,9 +4,12 @@ import dev.cowbell.agent.observe.Cancellation;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.util.Comparator;
 import java.util.Optional;
@@ -17,6 +20,8 @@ import java.util.stream.Stream;
  * launcher makes a class cache of what it learned. Prints nothing and leaves nothing behind.
  */
 final class Training {
+
+  private static final long SIZE = 4 << 20;
 
   private Training() {}
 
@@ -31,14 +36,20 @@ final class Training {
     } finally {
       delete(folder);
     }
+    Main.main(new String[] {"image", "convert", "--help"}); // with what a process adds to a command
   }
 
   private static void images(Path folder) throws IOException {
     String raw = folder.resolve("disk.raw").toString();
     String image = folder.resolve("disk.qcow2").toString();
     Files.write(Path.of(raw), "cowbell".repeat(1 << 16).getBytes(StandardCharsets.UTF_8));
+    try (FileChannel file = FileChannel.open(Path.of(raw), StandardOpenOption.WRITE)) {
+      file.write(ByteBuffer.allocate(1), SIZE - 1); // behind a hole
+    }
     run("image", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", raw, image);
     run("image", "convert", "-O", "raw", image, raw);
+    run("image", "convert", "-O", "qcow2", raw, image);
+    run("image", "convert", "-O", "qcow2", image, folder.resolve("copy.qcow2").toString());
     run("image", "compare", raw, image);
     run("image", "bitmap", "--add", image, "bitmap");
     run("image", "dirty", "--json", image, "bitmap");

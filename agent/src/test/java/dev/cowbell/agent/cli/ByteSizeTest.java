@@ -51,8 +51,15 @@ final class ByteSizeTest {
     "1000, 0.977 KiB",
     "196608, 192 KiB",
     "1048576, 1 MiB",
+    "999, 999 B",
+    "1018, 0.994 KiB",
+    "1029, 1 KiB",
+    "1034, 1.01 KiB",
+    "10348, 10.1 KiB",
+    "1023488, 1000 KiB",
     "1610612736, 1.5 GiB",
-    "10995116277760, 10 TiB"
+    "10995116277760, 10 TiB",
+    "9223372036854775807, 8 EiB"
   })
   void writes_sizes_as_qemu_img_does(long bytes, String text) {
     assertThat(ByteSize.human(bytes)).isEqualTo(text);
