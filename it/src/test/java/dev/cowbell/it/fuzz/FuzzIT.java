@@ -15,11 +15,13 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Lets Jazzer look for inputs that do what no input may do: so many of them in all targets at once,
- * and with {@code cowbell.fuzz.seconds} for that long in each. Settings: {@code cowbell.seed}, and
- * {@code cowbell.fuzz.home}, a folder that keeps what was learned.
+ * and with {@code cowbell.fuzz.seconds} for that long in each, or in the one that {@code
+ * cowbell.fuzz.target} names. Settings: {@code cowbell.seed}, and {@code cowbell.fuzz.home}, a
+ * folder that keeps what was learned.
  */
 final class FuzzIT {
   private static final String SECONDS = "cowbell.fuzz.seconds";
+  private static final String ONLY = FuzzEntry.TARGET;
   private static final long SHORT_RUN = 800;
   private static final int SEED = Integer.getInteger("cowbell.seed", 1);
 
@@ -40,7 +42,11 @@ final class FuzzIT {
   }
 
   static Stream<FuzzTarget> wanted() {
-    return Integer.getInteger(SECONDS) == null ? Stream.empty() : Stream.of(FuzzTarget.values());
+    String only = System.getProperty(ONLY, "");
+    return Integer.getInteger(SECONDS) == null
+        ? Stream.empty()
+        : Stream.of(FuzzTarget.values())
+            .filter(target -> only.isEmpty() || target.name().equals(only));
   }
 
   @ParameterizedTest(allowZeroInvocations = true)

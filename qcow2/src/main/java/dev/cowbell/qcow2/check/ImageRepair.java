@@ -25,14 +25,22 @@ public final class ImageRepair {
   /** More rounds than any sound progress needs. */
   private static final int MAX_ROUNDS = 1000;
 
+  /** A rebuilt structure makes the file longer, and so may need another one; not that often. */
+  private static final int MAX_REBUILDS = 4;
+
+  /** The most that is written to memory to see where rebuilding leads. */
+  private static final long MAX_TRIAL = 64 << 20;
+
   private final HostFile file;
   private final RepairMode mode;
   private final RepairListener listener;
+  private final boolean isTrial;
 
-  private ImageRepair(HostFile file, RepairMode mode, RepairListener listener) {
+  private ImageRepair(HostFile file, RepairMode mode, RepairListener listener, boolean isTrial) {
     this.file = file;
     this.mode = mode;
     this.listener = listener;
+    this.isTrial = isTrial;
   }
 
   /**
@@ -57,7 +65,7 @@ public final class ImageRepair {
   public static RepairReport repair(HostFile file, RepairMode mode, RepairListener listener)
       throws IOException {
     try {
-      return new ImageRepair(file, mode, listener).run();
+      return new ImageRepair(file, mode, listener, false).run().report();
     } catch (ImageException e) {
       throw e.in(file.name());
     }
@@ -93,9 +101,17 @@ public final class ImageRepair {
     return true;
   }
 
-  private RepairReport run() throws IOException {
+  /**
+   * How a repair ended.
+   *
+   * @param settled whether nothing was left to do, rather than too much
+   */
+  private record Outcome(RepairReport report, boolean settled) {}
+
+  private Outcome run() throws IOException {
     CheckReport first = null;
     RepairPlan last = null;
+    int rebuilds = 0;
     // Flags are judged by the refcounts, so the first check's verdict on them may not hold.
     long corruptions = 0;
     for (int round = 0; ; round++) {
@@ -106,14 +122,50 @@ public final class ImageRepair {
         corruptions = report.corruptions() - diagnosis.flags();
       }
       RepairPlan plan = plan(diagnosis, report);
-      if (plan.isEmpty() || plan.equals(last) || round == MAX_ROUNDS) {
+      rebuilds += plan.isRebuild() ? 1 : 0;
+      boolean again = !plan.isRebuild() && plan.equals(last);
+      if (plan.isEmpty()
+          || again
+          || round == MAX_ROUNDS
+          || rebuilds > MAX_REBUILDS
+          || isVain(plan, diagnosis)) {
         long fixed = Math.max(0, corruptions - report.corruptions());
         long leaksFixed = Math.max(0, first.leaks() - report.leaks());
-        return new RepairReport(first, report, fixed, leaksFixed);
+        return new Outcome(
+            new RepairReport(first, report, fixed, leaksFixed), plan.isEmpty() || again);
       }
       execute(plan, diagnosis, report);
       corruptions += plan.flags();
       last = plan;
+    }
+  }
+
+  /**
+   * Whether a plan is to rebuild the refcount structure, over and over again: where damage that is
+   * there to stay takes the header for a table, say, the new structure gets references that the old
+   * one had. Such an image stays as it is, or each repair would make it longer.
+   */
+  private boolean isVain(RepairPlan plan, Diagnosis diagnosis) throws IOException {
+    if (isTrial || !plan.isRebuild() || !diagnosis.hasLasting()) {
+      return false;
+    }
+    RepairListener silent =
+        new RepairListener() {
+          @Override
+          public void found(Finding finding) {}
+
+          @Override
+          public void repairing(Repair repair) {}
+
+          @Override
+          public void between() throws IOException {
+            listener.between();
+          }
+        };
+    try (TrialFile trial = new TrialFile(file, MAX_TRIAL)) {
+      return !new ImageRepair(trial, mode, silent, true).run().settled();
+    } catch (TrialFile.FullException _) {
+      return false;
     }
   }
 

@@ -29,6 +29,11 @@ record RepairPlan(List<Repair> steps) {
     return steps.isEmpty();
   }
 
+  /** Whether the round writes the refcount structure anew, and does nothing else. */
+  boolean isRebuild() {
+    return !steps.isEmpty() && steps.getFirst() instanceof Repair.Rebuild;
+  }
+
   /** How many COPIED flags the round puts right. */
   long flags() {
     return steps.stream()
