@@ -74,12 +74,21 @@ final class RefcountTable {
       return 0;
     }
     long block = entries[(int) index] & OFFSET_MASK;
-    if (block < 0 || !geometry.isClusterAligned(block)) {
+    if (!isPossible(block)) {
       throw new CorruptImageException(
           "refcount table entry %d is %#x, which is no multiple of the cluster size %d"
               .formatted(index, block, geometry.clusterSize()));
     }
     return block;
+  }
+
+  /** Whether entry {@code index} can be an offset, or is none; not so in damaged images. */
+  boolean isPossible(int index) {
+    return isPossible(entries[index] & OFFSET_MASK);
+  }
+
+  private boolean isPossible(long block) {
+    return block >= 0 && geometry.isClusterAligned(block);
   }
 
   /** The last entry that refers to a block, or -1. */

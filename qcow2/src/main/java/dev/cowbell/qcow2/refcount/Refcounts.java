@@ -46,7 +46,7 @@ final class Refcounts {
 
   /** The refcount of a cluster; an unsigned 64-bit number beyond 2^63 − 1 comes out negative. */
   long get(long cluster) throws IOException {
-    long block = table.block(blockOf(cluster));
+    long block = block(blockOf(cluster));
     return block == 0 ? 0 : width.get(load(block), indexInBlock(cluster));
   }
 
@@ -69,7 +69,7 @@ final class Refcounts {
     long at = from;
     while (at < limit) {
       long end = Math.min(limit, (blockOf(at) + 1) << geometry.refcountBlockBits());
-      long block = table.block(blockOf(at));
+      long block = block(blockOf(at));
       if (block == 0) {
         if (free) {
           return at;
@@ -117,7 +117,7 @@ final class Refcounts {
     }
     long next = cluster;
     for (long index = blockOf(cluster); index <= last; index++) {
-      if (table.block(index) == 0) {
+      if (block(index) == 0) {
         long offset = next << geometry.clusterBits();
         guard.checkFree(offset, geometry.clusterSize());
         blocks.create(offset);
@@ -134,7 +134,7 @@ final class Refcounts {
 
   /** Sets the refcount of a cluster that a block describes. */
   void set(long cluster, long refcount) throws IOException {
-    long block = table.block(blockOf(cluster));
+    long block = block(blockOf(cluster));
     ByteBuffer bytes = load(block);
     blocks.markDirty(block);
     width.set(bytes, indexInBlock(cluster), refcount);
@@ -361,7 +361,7 @@ final class Refcounts {
       if (blockOf(cluster) != index) {
         index = -1;
         dirty = false;
-        block = table.block(blockOf(cluster));
+        block = block(blockOf(cluster));
         if (block != 0) {
           bytes = load(block);
         }
@@ -395,7 +395,7 @@ final class Refcounts {
   /** Names the host offset of every refcount block. */
   void eachBlock(LongConsumer consumer) throws IOException {
     for (int i = 0; i <= table.lastBlock(); i++) {
-      long block = table.block(i);
+      long block = block(i);
       if (block != 0) {
         consumer.accept(block);
       }
@@ -419,11 +419,28 @@ final class Refcounts {
     return (int) (cluster & (geometry.refcountBlockEntries() - 1));
   }
 
-  /** Tells the guard where the table and all blocks are. */
+  /**
+   * Where the block of an index is, 0 if there is none. An entry that can't be an offset is found
+   * only by who needs it; as with QEMU the image is marked corrupt then.
+   */
+  private long block(long index) throws IOException {
+    try {
+      return table.block(index);
+    } catch (CorruptImageException e) {
+      try {
+        head.markCorrupt();
+      } catch (IOException failedMark) {
+        e.addSuppressed(failedMark);
+      }
+      throw e;
+    }
+  }
+
+  /** Tells the guard where the table and all blocks are that can be somewhere. */
   private void guardOwnPlaces() throws IOException {
     guard.add(Kind.REFCOUNT_TABLE, table.offset(), table.size());
     for (int i = 0; i <= table.lastBlock(); i++) {
-      long block = table.block(i);
+      long block = table.isPossible(i) ? table.block(i) : 0;
       if (block != 0) {
         guard.add(Kind.REFCOUNT_BLOCK, block, geometry.clusterSize());
       }
