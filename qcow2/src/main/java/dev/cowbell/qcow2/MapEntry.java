@@ -22,6 +22,8 @@ public record MapEntry(
   public enum Kind {
     /** Stored as it is. */
     DATA,
+    /** A place is kept for it in a hole of the host file: it reads as zeroes. */
+    HOLE,
     /** Stored compressed. */
     COMPRESSED,
     /** The layer says that it reads as zeroes. */
@@ -37,12 +39,12 @@ public record MapEntry(
 
   /** Whether the run is known to read as zeroes. */
   public boolean zero() {
-    return kind == Kind.ZERO || kind == Kind.ABSENT;
+    return kind == Kind.ZERO || kind == Kind.ABSENT || kind == Kind.HOLE;
   }
 
-  /** Whether bytes are stored for the run. */
+  /** Whether the layer has a place for the run's bytes. */
   public boolean data() {
-    return kind == Kind.DATA || kind == Kind.COMPRESSED;
+    return kind == Kind.DATA || kind == Kind.COMPRESSED || kind == Kind.HOLE;
   }
 
   public boolean compressed() {
@@ -58,7 +60,7 @@ public record MapEntry(
   public Extent.Status status() {
     return switch (kind) {
       case DATA, COMPRESSED -> Extent.Status.DATA;
-      case ZERO -> Extent.Status.ZERO;
+      case ZERO, HOLE -> Extent.Status.ZERO;
       case ABSENT -> Extent.Status.UNALLOCATED;
     };
   }

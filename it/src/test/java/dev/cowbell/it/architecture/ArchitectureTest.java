@@ -10,16 +10,23 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaMember;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.cowbell.qcow2.io.HostFile;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.ZonedDateTime;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 final class ArchitectureTest {
@@ -126,6 +133,34 @@ final class ArchitectureTest {
         .dependOnClassesThat()
         .resideOutsideOfPackages("java..", "dev.cowbell..", "org.jspecify..")
         .check(COWBELL);
+  }
+
+  /** But for one that says what two others do, a default says that the file can't do something. */
+  @Test
+  void a_file_over_another_leaves_out_nothing_that_the_other_can_do() {
+    JavaClass file = COWBELL.get(HostFile.class);
+    Set<String> abilities =
+        file.getMethods().stream()
+            .filter(method -> !method.getModifiers().contains(JavaModifier.ABSTRACT))
+            .map(JavaMember::getName)
+            .filter(name -> !name.equals("readPadded"))
+            .collect(Collectors.toSet());
+    List<JavaClass> wrappers =
+        COWBELL.stream()
+            .filter(type -> type.isAssignableTo(HostFile.class))
+            .filter(type ->
+                type.getAllFields().stream()
+                    .anyMatch(field -> field.getRawType().isAssignableTo(HostFile.class)))
+            .toList();
+    assertThat(abilities).contains("allocate", "nextHole", "storedBytes");
+    assertThat(wrappers).extracting(JavaClass::getSimpleName).contains("BarrierFile");
+    for (JavaClass wrapper : wrappers) {
+      Set<String> missing = new TreeSet<>(abilities);
+      wrapper.getAllMethods().stream()
+          .filter(method -> !method.getOwner().equals(file))
+          .forEach(method -> missing.remove(method.getName()));
+      assertThat(missing).as(wrapper.getName()).isEmpty();
+    }
   }
 
   private static void mayUseOfOurs(String module, List<String> others) {

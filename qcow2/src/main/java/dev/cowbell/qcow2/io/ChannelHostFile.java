@@ -176,6 +176,12 @@ public final class ChannelHostFile implements HostFile {
   }
 
   @Override
+  public long storedBytes() throws IOException {
+    long stored = own == null ? -1 : own.storedBytes();
+    return stored < 0 ? HostFile.super.storedBytes() : stored;
+  }
+
+  @Override
   public void write(long at, ByteBuffer src) throws IOException {
     int start = src.position();
     while (src.hasRemaining()) {

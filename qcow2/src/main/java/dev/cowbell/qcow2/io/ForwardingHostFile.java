@@ -39,6 +39,11 @@ abstract class ForwardingHostFile implements HostFile {
   }
 
   @Override
+  public long storedBytes() throws IOException {
+    return file.storedBytes();
+  }
+
+  @Override
   public void resize(long size) throws IOException {
     file.resize(size);
   }

@@ -55,6 +55,25 @@ public interface HostFile extends Closeable {
     return size();
   }
 
+  /**
+   * The bytes that the file takes of its host: holes are left out, what is allocated and not yet
+   * written counts. Where the host doesn't tell, the bytes that are no holes.
+   */
+  default long storedBytes() throws IOException {
+    long size = size();
+    long stored = 0;
+    for (long at = 0; at < size; ) {
+      long data = nextData(at);
+      if (data >= size) {
+        break;
+      }
+      long hole = Math.clamp(nextHole(data), data + 1, size);
+      stored += hole - data;
+      at = hole;
+    }
+    return stored;
+  }
+
   /** Writes all of {@code src}, growing the file when it ends behind the present end. */
   void write(long at, ByteBuffer src) throws IOException;
 

@@ -31,6 +31,12 @@ final class NativeFile implements Transfer {
   private static final int ENODEV = 19;
   private static final int STATFS_SIZE = 256;
   private static final long EXT4 = 0xef53;
+  private static final int AT_EMPTY_PATH = 0x1000;
+  private static final int STATX_BLOCKS = 0x400;
+  private static final int STATX_SIZE = 256;
+  private static final int STATX_MASK_AT = 0;
+  private static final int STATX_BLOCKS_AT = 0x30;
+  private static final int STATX_BLOCK = 512;
 
   private final int fd;
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -118,6 +124,18 @@ final class NativeFile implements Transfer {
     int result = Libc.callInt(Libc.FTRUNCATE, fd, size, 0, 0, 0);
     if (result != 0) {
       throw Libc.failure("resizing to " + size + " bytes", -result);
+    }
+  }
+
+  /** The bytes that the file takes of its file system; -1 where that is not told. */
+  long storedBytes() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment stat = arena.allocate(STATX_SIZE, Long.BYTES);
+      long empty = arena.allocateFrom("").address();
+      int result = Libc.callInt(Libc.STATX, fd, empty, AT_EMPTY_PATH, STATX_BLOCKS, stat.address());
+      boolean told =
+          result == 0 && (stat.get(ValueLayout.JAVA_INT, STATX_MASK_AT) & STATX_BLOCKS) != 0;
+      return told ? stat.get(ValueLayout.JAVA_LONG, STATX_BLOCKS_AT) * STATX_BLOCK : -1;
     }
   }
 

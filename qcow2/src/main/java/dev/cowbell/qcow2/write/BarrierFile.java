@@ -67,6 +67,11 @@ public final class BarrierFile implements HostFile {
   }
 
   @Override
+  public long storedBytes() throws IOException {
+    return file.storedBytes();
+  }
+
+  @Override
   public void write(long at, ByteBuffer src) throws IOException {
     requireUsable();
     file.write(at, src);

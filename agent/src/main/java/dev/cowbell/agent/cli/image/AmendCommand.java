@@ -28,7 +28,7 @@ final class AmendCommand extends CowbellCommand {
       description = {
         "compat (0.10 or 1.1), refcount_bits (1 to 64), lazy_refcounts (on or off);",
         "encrypt.state=active with encrypt.new-secret-file adds a passphrase, encrypt.state=inactive"
-            + " with encrypt.old-secret-file or encrypt.keyslot erases one."
+            + " with encrypt.old-secret-file or encrypt.keyslot erases one; help lists all."
       })
   private List<String> lists = List.of();
 
@@ -47,7 +47,7 @@ final class AmendCommand extends CowbellCommand {
   @Option(names = "-f", paramLabel = "FMT", description = "The image's format: qcow2.")
   private String format = "qcow2";
 
-  @Parameters(paramLabel = "FILE", description = "The image.")
+  @Parameters(arity = "0..1", paramLabel = "FILE", description = "The image.")
   private Path file;
 
   @Override
@@ -56,6 +56,11 @@ final class AmendCommand extends CowbellCommand {
       throw CommandFailedException.because(
           ExitCode.FAILED, "%s: the format %s has nothing to amend".formatted(file, format));
     }
+    if (OptionHelp.isWanted(lists)) {
+      OptionHelp.AMENDED_QCOW2.print(console().out());
+      return ExitCode.DONE;
+    }
+    OptionHelp.requireFile(file, "FILE");
     CacheMode.of("-t", cache);
     Optional<Integer> version = Optional.empty();
     Optional<RefcountWidth> width = Optional.empty();

@@ -60,7 +60,10 @@ final class ConvertCommand extends CowbellCommand {
   @Option(names = "-c", description = "Compress.")
   private boolean compress;
 
-  @Option(names = "-o", paramLabel = "KEY=VALUE,...", description = "Options of the new image.")
+  @Option(
+      names = "-o",
+      paramLabel = "KEY=VALUE,...",
+      description = "Options of the new image; -o help lists them.")
   private List<String> options = List.of();
 
   @Option(
@@ -146,17 +149,24 @@ final class ConvertCommand extends CowbellCommand {
   @Option(names = "-p", description = "Show progress.")
   private boolean showProgress;
 
-  @Parameters(index = "0", paramLabel = "SRC", description = "The image to copy.")
+  @Parameters(index = "0", arity = "0..1", paramLabel = "SRC", description = "The image to copy.")
   private Path source;
 
   @Parameters(
       index = "1",
+      arity = "0..1",
       paramLabel = "DST",
       description = "The image to make; replaced if it exists.")
   private Path target;
 
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
+    if (OptionHelp.isWanted(options)) {
+      OptionHelp.ofNew(targetFormat).print(console().out());
+      return ExitCode.DONE;
+    }
+    OptionHelp.requireFile(source, "SRC");
+    OptionHelp.requireFile(target, "DST");
     boolean qcow2 = isQcow2(targetFormat);
     CreateOptions create = checkOptions(qcow2);
     OpenOptions reading = rules.options(CacheMode.of("-T", sourceCache).io());

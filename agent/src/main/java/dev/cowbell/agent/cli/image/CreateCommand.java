@@ -34,7 +34,10 @@ final class CreateCommand extends CowbellCommand {
   @Option(names = "-f", paramLabel = "FMT", description = "qcow2 or raw (default).")
   private String format = "raw";
 
-  @Option(names = "-o", paramLabel = "KEY=VALUE,...", description = "Options of the new image.")
+  @Option(
+      names = "-o",
+      paramLabel = "KEY=VALUE,...",
+      description = "Options of the new image; -o help lists them.")
   private List<String> options = List.of();
 
   @Option(names = "-b", paramLabel = "BACKING", description = "The backing file.")
@@ -48,6 +51,7 @@ final class CreateCommand extends CowbellCommand {
 
   @Parameters(
       index = "0",
+      arity = "0..1",
       paramLabel = "FILE",
       description = "The image to make; replaced if it exists and nobody uses it.")
   private Path target;
@@ -61,6 +65,11 @@ final class CreateCommand extends CowbellCommand {
 
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
+    if (OptionHelp.isWanted(options)) {
+      OptionHelp.ofNew(format).print(console().out());
+      return ExitCode.DONE;
+    }
+    OptionHelp.requireFile(target, "FILE");
     CreateOptions create = CreateOptions.parse(options);
     switch (format) {
       case "qcow2" -> createQcow2(create);

@@ -10,7 +10,6 @@ import dev.cowbell.qcow2.format.Feature;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.ImageHead;
 import dev.cowbell.qcow2.format.SnapshotEntry;
-import dev.cowbell.qcow2.io.HostFile;
 import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -32,8 +31,6 @@ record ImageFacts(
     long actualSize,
     Optional<Qcow2> qcow2,
     List<String> warnings) {
-  private static final int BLOCK = 4096;
-
   /** What only qcow2 images have. */
   record Qcow2(ImageHead head, List<SnapshotEntry> snapshots, List<BitmapInfo> bitmaps) {
 
@@ -73,13 +70,13 @@ record ImageFacts(
         yield new ImageFacts(
             image.file().name(),
             image.size(),
-            actualSize(image.file()),
+            image.file().storedBytes(),
             Optional.of(new Qcow2(image.head(), image.snapshots().entries(), bitmaps.list())),
             bitmaps.warnings());
       }
       case RawDisk raw ->
           new ImageFacts(
-              raw.file().name(), raw.size(), actualSize(raw.file()), Optional.empty(), List.of());
+              raw.file().name(), raw.size(), raw.file().storedBytes(), Optional.empty(), List.of());
       default -> throw new IllegalArgumentException("no image file: " + disk);
     };
   }
@@ -105,21 +102,5 @@ record ImageFacts(
     } catch (InvalidPathException _) {
       return backing;
     }
-  }
-
-  /** Sums up what is no hole, in blocks: Java can't ask for their number. */
-  private static long actualSize(HostFile file) throws IOException {
-    long size = file.size();
-    long stored = 0;
-    for (long at = 0; at < size; ) {
-      long data = file.nextData(at);
-      if (data >= size) {
-        break;
-      }
-      long hole = Math.max(data + 1, file.nextHole(data));
-      stored += (Math.min(hole, size) - data + BLOCK - 1) & -BLOCK;
-      at = hole;
-    }
-    return stored;
   }
 }

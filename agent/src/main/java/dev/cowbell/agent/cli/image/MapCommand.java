@@ -7,6 +7,7 @@ import dev.cowbell.agent.cli.CowbellCommand;
 import dev.cowbell.agent.cli.ExitCode;
 import dev.cowbell.agent.cli.JsonOutput;
 import dev.cowbell.agent.cli.OutputFormat;
+import dev.cowbell.qcow2.HoleAwareDisk;
 import dev.cowbell.qcow2.MapEntry;
 import dev.cowbell.qcow2.MappedDisk;
 import java.io.IOException;
@@ -45,7 +46,8 @@ final class MapCommand extends CowbellCommand {
 
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
-    try (MappedDisk disk = rules.open(file, format)) {
+    try (MappedDisk image = rules.open(file, format)) {
+      MappedDisk disk = HoleAwareDisk.over(image, image);
       long from = Math.min(start.bytes(), disk.size());
       long length = Math.min(maxLength.bytes(), disk.size() - from);
       if (output.isJson()) {
@@ -89,7 +91,7 @@ final class MapCommand extends CowbellCommand {
         length,
         entry -> {
           cancellation().check();
-          if (entry.data() && entry.offset().isPresent()) {
+          if (entry.data() && !entry.zero() && entry.offset().isPresent()) {
             out.printf(
                 "%-16s%-16s%-16s%s%n",
                 hex(entry.start()),

@@ -6,6 +6,7 @@ import dev.cowbell.agent.cli.CowbellCommand;
 import dev.cowbell.agent.cli.ExitCode;
 import dev.cowbell.agent.cli.JsonOutput;
 import dev.cowbell.agent.cli.OutputFormat;
+import dev.cowbell.qcow2.HoleAwareDisk;
 import dev.cowbell.qcow2.MappedDisk;
 import dev.cowbell.qcow2.Qcow2Image;
 import dev.cowbell.qcow2.bitmap.PersistentBitmaps;
@@ -61,6 +62,10 @@ final class MeasureCommand extends CowbellCommand {
 
   @Override
   protected ExitCode run() throws IOException, CommandFailedException {
+    if (OptionHelp.isWanted(options)) {
+      OptionHelp.ofNew(targetFormat).print(console().out());
+      return ExitCode.DONE;
+    }
     if ((file == null) == (size == null)) {
       throw CommandFailedException.usage("either FILE or --size N is to be given");
     }
@@ -100,7 +105,8 @@ final class MeasureCommand extends CowbellCommand {
   private Result ofFile(Path path, Optional<NewImageOptions> image)
       throws IOException, CommandFailedException {
     try (MappedDisk source = rules.open(path, sourceFormat)) {
-      MappedDisk disk = snapshot == null ? source : Snapshots.open(source, snapshot);
+      MappedDisk state = snapshot == null ? source : Snapshots.open(source, snapshot);
+      MappedDisk disk = HoleAwareDisk.over(state, source);
       if (image.isEmpty()) {
         return new Result(ImageMeasure.ofRaw(disk.size()), OptionalLong.empty());
       }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,6 +29,41 @@ final class ImageCommandTest {
     assertThat(without.exitCode()).isEqualTo(command.equals("check") ? 1 : 2);
     assertThat(without.out()).isEmpty();
     assertThat(without.err()).startsWith("cowbell image " + command + ": ").hasLineCount(1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "create -f qcow2 -o help, cluster_size=, 512 to 2M",
+    "create -f qcow2 -o ? a.qcow2 1M, preallocation=, metadata",
+    "create -o size=1M -o help, preallocation=, falloc",
+    "convert -O qcow2 -o help, compression_type=, zstd",
+    "convert -O qcow2 -o cluster_size=1k -o help a b, compression_type=, zstd",
+    "measure -O qcow2 -o help, refcount_bits=, 64",
+    "amend -o help, compat=, 1.1"
+  })
+  void lists_the_options_that_it_takes(String command, String option, String allowed) {
+    var result = cowbell(("image " + command).split(" "));
+    assertThat(result.exitCode()).as(command).isZero();
+    assertThat(result.err()).isEmpty();
+    assertThat(result.out().lines())
+        .anySatisfy(line -> assertThat(line).startsWith("  " + option).contains(" - ", allowed));
+  }
+
+  /** Whatever is listed is an option that is known. */
+  @ParameterizedTest
+  @ValueSource(strings = {"create -f qcow2", "create -f raw", "amend"})
+  void lists_no_option_that_it_does_not_take(String command) {
+    var listed = cowbell(("image " + command + " -o help").split(" "));
+    List<String> keys =
+        listed.out().lines().skip(1).map(line -> line.strip().split("=", 2)[0]).toList();
+    assertThat(keys).hasSizeGreaterThan(3);
+    for (String key : keys) {
+      String file = dir.resolve("none").resolve("image").toString();
+      var result = cowbell(("image " + command + " -o " + key + "=? " + file).split(" "));
+      assertThat(result.err())
+          .as(key)
+          .doesNotContain("unknown option", "can't be amended", "no such option");
+    }
   }
 
   @ParameterizedTest
