@@ -97,7 +97,11 @@ final class Rescan {
           "disk %s: what the bitmap says could not be proved: %s"
               .formatted(disk.disk(), e.getMessage()));
     }
-    return missed.isEmpty() ? disk : rescan(plan, disk, distrust(disk, increment, missed), image);
+    return missed.isEmpty()
+        ? disk.withNote(
+            "disk %s: proved by a sample of %s percent: nothing changed without being tracked"
+                .formatted(disk.disk(), provePercent))
+        : rescan(plan, disk, distrust(disk, increment, missed), image);
   }
 
   private static Verdict.Rescan distrust(DiskPlan disk, Increment increment, ExtentSet missed) {

@@ -5,12 +5,14 @@ import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.ZoneId;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.TypeConversionException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Runs one command line and keeps the rules that hold for every command. */
 public final class CommandRunner {
@@ -68,10 +70,23 @@ public final class CommandRunner {
     CommandLine at = e.getCommandLine();
     String name = at.getCommandSpec().qualifiedName();
     return report(
-        new Failure(
-            ExitCode.USAGE, String.valueOf(e.getMessage()), Optional.of("see " + name + " --help")),
-        e,
-        at);
+        new Failure(ExitCode.USAGE, problem(e), Optional.of("see " + name + " --help")), e, at);
+  }
+
+  private static String problem(ParameterException e) {
+    CommandLine at = e.getCommandLine();
+    if (e instanceof UnmatchedArgumentException unmatched
+        && !unmatched.isUnknownOption()
+        && !at.getSubcommands().isEmpty()) {
+      String word = unmatched.getUnmatched().getFirst();
+      List<String> alike = unmatched.getSuggestions();
+      return "\"%s\" is no command of %s%s"
+          .formatted(
+              OneLine.of(word),
+              at.getCommandSpec().qualifiedName(),
+              alike.isEmpty() ? "" : "; alike: " + String.join(", ", alike));
+    }
+    return String.valueOf(e.getMessage());
   }
 
   private int failed(Throwable thrown, CommandLine at) {

@@ -22,8 +22,9 @@ import picocli.CommandLine.Option;
 @Command(
     name = "demo",
     description = {
-      "Shows the main job in a temporary folder, with nothing else installed: makes a disk, backs it",
-      "up, changes it, backs it up incrementally, restores both states and compares them."
+      "Shows the main job in a temporary folder, with nothing else installed.",
+      "Makes a disk, backs it up, changes it, backs it up incrementally, restores both states and",
+      "compares them."
     })
 final class DemoCommand extends CowbellCommand {
 

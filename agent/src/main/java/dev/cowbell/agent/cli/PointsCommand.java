@@ -1,6 +1,7 @@
 package dev.cowbell.agent.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.agent.repository.Catalogue;
 import dev.cowbell.agent.repository.Catalogue.Unreadable;
 import dev.cowbell.agent.repository.DiskRecord;
@@ -41,6 +42,9 @@ final class PointsCommand extends CowbellCommand {
         catalogues.add(open.catalogue(name));
       }
     }
+    if (vm != null && catalogues.stream().allMatch(PointsCommand::isEmpty)) {
+      throw new NotFoundException("VM %s has no restore points".formatted(vm));
+    }
     if (output.isJson()) {
       printJson(catalogues);
     } else {
@@ -48,6 +52,10 @@ final class PointsCommand extends CowbellCommand {
     }
     boolean damage = catalogues.stream().anyMatch(c -> !c.unreadable().isEmpty());
     return damage ? ExitCode.WARNINGS : ExitCode.DONE;
+  }
+
+  private static boolean isEmpty(Catalogue catalogue) {
+    return catalogue.points().isEmpty() && catalogue.unreadable().isEmpty();
   }
 
   private void print(List<Catalogue> catalogues) {

@@ -1,5 +1,7 @@
 package dev.cowbell.agent.prune;
 
+import static java.time.temporal.ChronoUnit.SECONDS;
+
 import dev.cowbell.agent.repository.PointId;
 import java.time.Instant;
 import java.util.List;
@@ -38,6 +40,7 @@ public record PointFate(PointId point, Instant time, Kind kind, List<String> rea
 
   @Override
   public String toString() {
-    return "%-6s %s  %s  %s".formatted(kind.word, point, time, String.join("; ", reasons));
+    return "%-6s %s  %s  %s"
+        .formatted(kind.word, point, time.truncatedTo(SECONDS), String.join("; ", reasons));
   }
 }

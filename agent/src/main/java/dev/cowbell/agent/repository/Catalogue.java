@@ -1,5 +1,7 @@
 package dev.cowbell.agent.repository;
 
+import static java.time.temporal.ChronoUnit.SECONDS;
+
 import dev.cowbell.agent.NotFoundException;
 import dev.cowbell.storage.ObjectInfo;
 import dev.cowbell.storage.ObjectKey;
@@ -187,7 +189,7 @@ public final class Catalogue {
         .orElseThrow(() ->
             new NotFoundException(
                 "VM %s has no point as old as %s; the oldest is of %s"
-                    .formatted(vm, moment, points.getFirst().time())));
+                    .formatted(vm, moment, points.getFirst().time().truncatedTo(SECONDS))));
   }
 
   private NotFoundException none() {

@@ -20,7 +20,11 @@ final class CommandRunnerTest {
     var result = cowbell("bakup");
     assertThat(result.exitCode()).isEqualTo(2);
     assertThat(result.out()).isEmpty();
-    assertThat(result.err()).contains("'bakup'").contains("cowbell --help").hasLineCount(1);
+    assertThat(result.err())
+        .isEqualTo(
+            "cowbell: \"bakup\" is no command of cowbell; alike: backup; see cowbell --help\n");
+    assertThat(cowbell("image", "ckeck").err())
+        .startsWith("cowbell image: \"ckeck\" is no command of cowbell image; alike: check;");
   }
 
   @Test

@@ -91,7 +91,7 @@ public record TestRepository(String url, Map<String, String> environment) {
   }
 
   public JsonNode points() {
-    return QemuImg.json(run("points", "--vm", "web", "--json").success()).get("points");
+    return QemuImg.json(run("points", "--json").success()).get("points");
   }
 
   public Shell.Result run(String command, Object... arguments) {
