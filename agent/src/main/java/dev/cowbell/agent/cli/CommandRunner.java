@@ -1,5 +1,6 @@
 package dev.cowbell.agent.cli;
 
+import dev.cowbell.agent.retention.CalendarSpan;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
@@ -33,6 +34,7 @@ public final class CommandRunner {
             .registerConverter(
                 Instant.class,
                 text -> converted(() -> Times.parse(text, console.clock().getZone())))
+            .registerConverter(CalendarSpan.class, text -> converted(() -> span(text)))
             .registerConverter(ZoneId.class, text -> converted(() -> ZoneId.of(text)))
             .setExecutionStrategy(this::execute)
             .setParameterExceptionHandler((e, _) -> usageError(e))
@@ -104,6 +106,14 @@ public final class CommandRunner {
       thrown.printStackTrace(console.err());
     }
     return exitCode.code();
+  }
+
+  private static CalendarSpan span(String text) {
+    try {
+      return CalendarSpan.parse(text);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("\"%s\" %s".formatted(text, e.getMessage()), e);
+    }
   }
 
   private static <T> T converted(Supplier<T> parse) {

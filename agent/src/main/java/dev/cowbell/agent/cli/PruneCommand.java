@@ -71,7 +71,7 @@ final class PruneCommand extends CowbellCommand {
       names = "--keep-within",
       paramLabel = "SPAN",
       description = "Keep what is at most so much older than the newest: 30d, 1y6mo, 36h.")
-  private @Nullable String within;
+  private @Nullable CalendarSpan within;
 
   @Option(
       names = "--keep-label",
@@ -101,7 +101,7 @@ final class PruneCommand extends CowbellCommand {
       names = "--sweep-after",
       paramLabel = "SPAN",
       description = "How old leftovers of interrupted runs must be to be removed; by default 24h.")
-  private String sweepAfter = "24h";
+  private CalendarSpan sweepAfter = CalendarSpan.parse("24h");
 
   @Option(names = "--dry-run", description = "Say what would be done, why, and at what cost.")
   private boolean dryRun;
@@ -152,7 +152,7 @@ final class PruneCommand extends CowbellCommand {
           new RetentionPolicy(
               last,
               periods,
-              Optional.ofNullable(within).map(CalendarSpan::parse),
+              Optional.ofNullable(within),
               labels.stream().map(LabelSelector::parse).toList(),
               minimum,
               here),
@@ -164,9 +164,8 @@ final class PruneCommand extends CowbellCommand {
   }
 
   private Duration age(ZoneId here) {
-    CalendarSpan span = CalendarSpan.parse(sweepAfter);
     var now = console().clock().instant();
-    return Duration.between(span.before(now, here), now);
+    return Duration.between(sweepAfter.before(now, here), now);
   }
 
   private static void put(Map<CalendarPeriod, Integer> periods, CalendarPeriod period, int count) {
@@ -216,11 +215,12 @@ final class PruneCommand extends CowbellCommand {
       report.sweptObjects().forEach(key -> out.println("  left behind: " + key));
     }
     out.printf(
-        "  %d kept, %d %s, %d merges: %s; %d leftovers%n",
+        "  %d kept, %d %s, %d %s: %s; %d leftovers%n",
         report.plan().fates().stream().filter(f -> f.kind() == PointFate.Kind.KEEP).count(),
         report.removed().size(),
         dryRun ? "to remove" : "removed",
         report.merges().size(),
+        dryRun ? "to merge" : "merged",
         text(report.cost()),
         report.sweptObjects().size() + report.sweptUploads());
   }
