@@ -28,7 +28,6 @@ final class Diagnosis implements CheckListener {
   private boolean noBlock;
   private boolean unusedRefcounts;
   private boolean uncounted;
-  private boolean lasting;
 
   /**
    * @param listener hears of the findings too
@@ -40,7 +39,6 @@ final class Diagnosis implements CheckListener {
   @Override
   public void found(Finding finding) throws IOException {
     listener.found(finding);
-    lasting |= !isOfRefcounts(finding);
     switch (finding) {
       case Finding.WrongRefcount wrong -> {
         noBlock |= wrong.block() == 0;
@@ -63,18 +61,6 @@ final class Diagnosis implements CheckListener {
       case Finding.OutsideFile gone -> keepOutside(gone);
       default -> {}
     }
-  }
-
-  /** Whether a new refcount structure, and what follows from it, puts a finding right. */
-  private static boolean isOfRefcounts(Finding finding) {
-    return switch (finding) {
-      case Finding.WrongRefcount _,
-          Finding.BrokenRefcounts _,
-          Finding.UnreadableRefcounts _,
-          Finding.WrongCopiedFlag _ ->
-          true;
-      default -> false;
-    };
   }
 
   @Override
@@ -149,11 +135,6 @@ final class Diagnosis implements CheckListener {
   /** Whether clusters are in use that nothing counts. */
   boolean hasUncounted() {
     return uncounted;
-  }
-
-  /** Whether there is damage that right refcounts would leave as it is. */
-  boolean hasLasting() {
-    return lasting;
   }
 
   /** The clusters of tables with faulty entries, each with how many references the table has. */

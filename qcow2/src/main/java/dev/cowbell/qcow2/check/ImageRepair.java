@@ -28,19 +28,14 @@ public final class ImageRepair {
   /** A rebuilt structure makes the file longer, and so may need another one; not that often. */
   private static final int MAX_REBUILDS = 4;
 
-  /** The most that is written to memory to see where rebuilding leads. */
-  private static final long MAX_TRIAL = 64 << 20;
-
   private final HostFile file;
   private final RepairMode mode;
   private final RepairListener listener;
-  private final boolean isTrial;
 
-  private ImageRepair(HostFile file, RepairMode mode, RepairListener listener, boolean isTrial) {
+  private ImageRepair(HostFile file, RepairMode mode, RepairListener listener) {
     this.file = file;
     this.mode = mode;
     this.listener = listener;
-    this.isTrial = isTrial;
   }
 
   /**
@@ -65,7 +60,7 @@ public final class ImageRepair {
   public static RepairReport repair(HostFile file, RepairMode mode, RepairListener listener)
       throws IOException {
     try {
-      return new ImageRepair(file, mode, listener, false).run().report();
+      return new ImageRepair(file, mode, listener).run();
     } catch (ImageException e) {
       throw e.in(file.name());
     }
@@ -101,14 +96,7 @@ public final class ImageRepair {
     return true;
   }
 
-  /**
-   * How a repair ended.
-   *
-   * @param settled whether nothing was left to do, rather than too much
-   */
-  private record Outcome(RepairReport report, boolean settled) {}
-
-  private Outcome run() throws IOException {
+  private RepairReport run() throws IOException {
     CheckReport first = null;
     RepairPlan last = null;
     int rebuilds = 0;
@@ -124,48 +112,14 @@ public final class ImageRepair {
       RepairPlan plan = plan(diagnosis, report);
       rebuilds += plan.isRebuild() ? 1 : 0;
       boolean again = !plan.isRebuild() && plan.equals(last);
-      if (plan.isEmpty()
-          || again
-          || round == MAX_ROUNDS
-          || rebuilds > MAX_REBUILDS
-          || isVain(plan, diagnosis)) {
+      if (plan.isEmpty() || again || round == MAX_ROUNDS || rebuilds > MAX_REBUILDS) {
         long fixed = Math.max(0, corruptions - report.corruptions());
         long leaksFixed = Math.max(0, first.leaks() - report.leaks());
-        return new Outcome(
-            new RepairReport(first, report, fixed, leaksFixed), plan.isEmpty() || again);
+        return new RepairReport(first, report, fixed, leaksFixed);
       }
       execute(plan, diagnosis, report);
       corruptions += plan.flags();
       last = plan;
-    }
-  }
-
-  /**
-   * Whether a plan is to rebuild the refcount structure, over and over again: where damage that is
-   * there to stay takes the header for a table, say, the new structure gets references that the old
-   * one had. Such an image stays as it is, or each repair would make it longer.
-   */
-  private boolean isVain(RepairPlan plan, Diagnosis diagnosis) throws IOException {
-    if (isTrial || !plan.isRebuild() || !diagnosis.hasLasting()) {
-      return false;
-    }
-    RepairListener silent =
-        new RepairListener() {
-          @Override
-          public void found(Finding finding) {}
-
-          @Override
-          public void repairing(Repair repair) {}
-
-          @Override
-          public void between() throws IOException {
-            listener.between();
-          }
-        };
-    try (TrialFile trial = new TrialFile(file, MAX_TRIAL)) {
-      return !new ImageRepair(trial, mode, silent, true).run().settled();
-    } catch (TrialFile.FullException _) {
-      return false;
     }
   }
 

@@ -183,6 +183,10 @@ record SnapshotTable(List<SnapshotEntry> entries, long length, List<Finding> fau
             new Finding.InvalidSnapshot(
                 i,
                 "has its L1 table at %#x, not cluster-aligned".formatted(entry.l1TableOffset())));
+      } else if (entry.l1TableOffset() == 0 && entry.l1Size() > 0) {
+        // As a table, the header would name the refcount table, wherever a repair puts it.
+        tally.found(
+            new Finding.InvalidSnapshot(i, "has its L1 table at offset 0, over the header"));
       } else if (entry.l1Size() > SnapshotEntry.MAX_L1_SIZE) {
         tally.found(
             new Finding.InvalidSnapshot(
