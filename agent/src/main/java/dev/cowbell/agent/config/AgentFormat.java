@@ -5,7 +5,6 @@ import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneId;
-import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
 
@@ -97,7 +96,7 @@ final class AgentFormat {
           fields ->
               new Configuration.Agent(
                   fields.at(AGENT_NAME),
-                  fields.at(AGENT_ZONE).orElse(ZoneOffset.UTC),
+                  fields.at(AGENT_ZONE).orElse(ZoneId.of("UTC")),
                   fields.at(AGENT_CONCURRENCY).orElse(2),
                   Terms.rate(fields, AGENT_BANDWIDTH),
                   fields.at(AGENT_STOP_WITHIN).orElse(Duration.ofMinutes(5)),

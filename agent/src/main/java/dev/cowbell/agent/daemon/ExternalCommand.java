@@ -85,7 +85,10 @@ public final class ExternalCommand {
     while (all.stream().anyMatch(ProcessHandle::isAlive) && System.nanoTime() < deadline) {
       Thread.sleep(20);
     }
-    all.forEach(ProcessHandle::destroyForcibly);
+    all.stream()
+        .flatMap(one -> Stream.concat(one.descendants(), Stream.of(one)))
+        .toList()
+        .forEach(ProcessHandle::destroyForcibly);
     process.waitFor(GRACE_SECONDS, TimeUnit.SECONDS);
   }
 
