@@ -113,6 +113,13 @@ record Harm(String name, Deed deed) {
               image.set(REFCOUNT_TABLE, 0);
               image.image.putInt(REFCOUNT_TABLE + 8, 0);
             }),
+        new Harm("REFCOUNT_TABLE_OF_GARBAGE", Harm::spoilRefcountTable),
+        new Harm(
+            "REFCOUNT_TABLE_OF_GARBAGE_AND_SNAPSHOT_WITHOUT_EXTRA_DATA",
+            image -> {
+              spoilRefcountTable(image);
+              dropExtraData(image);
+            }),
         new Harm("EMPTY_REFCOUNT_TABLE", image -> image.set(image.refcountTable(), 0)),
         new Harm("REFCOUNT_TABLE_PAST_THE_END", image -> image.set(REFCOUNT_TABLE, 1L << 40)),
         new Harm(
@@ -189,6 +196,13 @@ record Harm(String name, Deed deed) {
   }
 
   /** Makes the first entry one of an old program: its extra data becomes part of nothing. */
+  /** Entries further away than any file goes: then nothing has a refcount that can be read. */
+  private static void spoilRefcountTable(Bytes image) {
+    for (int at = 0; at < image.clusterSize(); at += Long.BYTES) {
+      image.set(image.refcountTable() + at, 0xf603_0000_0000_0000L);
+    }
+  }
+
   private static void dropExtraData(Bytes image) {
     int at = (int) image.word(64);
     int extra = image.image.getInt(at + 36);

@@ -187,9 +187,7 @@ public final class ImageRepair {
       listener.repairing(step);
     }
     if (plan.steps().getFirst() instanceof Repair.Rebuild rebuild) {
-      SnapshotTable stored = snapshots(header);
-      SnapshotTable wanted = rebuild.withSnapshots() ? stored.mended(header) : stored;
-      new RefcountRebuild(file, header, wanted, rebuild.withSnapshots(), listener)
+      new RefcountRebuild(file, header, snapshots(header), rebuild.withSnapshots(), listener)
           .run(report.imageEndOffset(), diagnosis.outside());
     } else {
       executor.run(plan.steps());

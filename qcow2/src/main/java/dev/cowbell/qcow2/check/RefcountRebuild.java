@@ -21,23 +21,25 @@ final class RefcountRebuild {
   private final Geometry geometry;
   private final CheckListener listener;
   private final boolean withSnapshots;
+  private final SnapshotTable stored;
   private final SnapshotTable snapshots;
 
   /**
-   * @param snapshots the snapshot table as it shall be
-   * @param withSnapshots whether it has to be written, or stands where the header says
+   * @param stored the snapshot table where the header says
+   * @param withSnapshots whether it is written anew, as it should be
    * @param listener called between two reads
    */
   RefcountRebuild(
       HostFile file,
       Header header,
-      SnapshotTable snapshots,
+      SnapshotTable stored,
       boolean withSnapshots,
       CheckListener listener) {
     this.file = file;
     this.header = header;
     this.geometry = header.geometry();
-    this.snapshots = snapshots;
+    this.stored = stored;
+    this.snapshots = withSnapshots ? stored.mended(header) : stored;
     this.withSnapshots = withSnapshots;
     this.listener = listener;
   }
@@ -45,13 +47,16 @@ final class RefcountRebuild {
   /**
    * Rebuilds. Nothing that anything refers to is written to but the header.
    *
-   * @param usedEnd the first byte behind everything that is in use or has a refcount
+   * @param countedEnd the first byte behind everything that has a refcount, as far as refcounts can
+   *     be read
    * @param forbidden bytes behind the file's end that something refers to
    * @throws UnsupportedFeatureException if a refcount table can't describe so long a file
    */
-  void run(long usedEnd, NavigableMap<Long, Long> forbidden) throws IOException {
+  void run(long countedEnd, NavigableMap<Long, Long> forbidden) throws IOException {
     BitSet used = new BitSet();
+    long[] referredEnd = {countedEnd};
     scan(counts -> {
+      referredEnd[0] = Math.max(referredEnd[0], counts.end() << geometry.clusterBits());
       long end = counts.first() + ReferenceCounts.WINDOW;
       for (long at = counts.next(counts.first()); at < end; ) {
         long block = at >>> geometry.refcountBlockBits();
@@ -59,12 +64,13 @@ final class RefcountRebuild {
         at = counts.next((block + 1) << geometry.refcountBlockBits());
       }
     });
-    // a table behind everything in use lies behind the file's end, where nothing is counted
-    boolean keepsSnapshots =
-        !withSnapshots && snapshots.length() > 0 && header.snapshotsOffset() < usedEnd;
+    // behind the file's end nothing is counted
+    boolean hasSnapshots = stored.length() > 0 && header.snapshotsOffset() < file.size();
+    boolean keepsSnapshots = hasSnapshots && !withSnapshots;
+    long snapshotsEnd = hasSnapshots ? header.snapshotsOffset() + stored.length() : 0;
     long keptFirst = header.snapshotsOffset() >>> geometry.clusterBits();
     long keptEnd =
-        geometry.clustersFor(keepsSnapshots ? header.snapshotsOffset() + snapshots.length() : 0);
+        geometry.clustersFor(keepsSnapshots ? header.snapshotsOffset() + stored.length() : 0);
     for (long i = keptFirst; keepsSnapshots && i < keptEnd; i++) {
       used.set((int) (i >>> geometry.refcountBlockBits()));
     }
@@ -72,7 +78,7 @@ final class RefcountRebuild {
         RefcountLayout.of(
             geometry,
             used,
-            geometry.clustersFor(usedEnd),
+            geometry.clustersFor(Math.max(referredEnd[0], snapshotsEnd)),
             forbidden,
             withSnapshots ? snapshots.length() : 0);
     Blocks blocks =

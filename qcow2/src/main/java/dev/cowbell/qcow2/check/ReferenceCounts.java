@@ -78,6 +78,19 @@ final class ReferenceCounts {
     return end;
   }
 
+  /** The cluster behind the last one of the window that has references; 0 for none. */
+  long end() {
+    for (long cluster = first + WINDOW - 1; cluster >= first; cluster--) {
+      int page = pageOf(cluster);
+      if (small[page] == null && wide[page] == null) {
+        cluster &= -PAGE;
+      } else if (get(cluster) > 0) {
+        return cluster + 1;
+      }
+    }
+    return 0;
+  }
+
   private void set(long cluster, int count) {
     int page = pageOf(cluster);
     int index = (int) cluster & (PAGE - 1);

@@ -10,14 +10,19 @@ import dev.cowbell.qcow2.build.CopyListener;
 import dev.cowbell.qcow2.build.DiskCopy;
 import dev.cowbell.qcow2.build.NewImageOptions;
 import dev.cowbell.qcow2.build.NewQcow2Image;
+import dev.cowbell.qcow2.format.CompressionType;
 import dev.cowbell.qcow2.format.Feature;
+import dev.cowbell.qcow2.format.Geometry;
 import dev.cowbell.qcow2.format.Header;
 import dev.cowbell.qcow2.format.L1Entry;
+import dev.cowbell.qcow2.format.RefcountWidth;
 import dev.cowbell.qcow2.io.MemoryHostFile;
 import dev.cowbell.qcow2.testing.CrashingHostFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -37,15 +42,15 @@ final class ImageRepairTest {
 
   @BeforeEach
   void makeAnImage() throws IOException {
+    makeAnImage(NewImageOptions.DEFAULT);
+  }
+
+  private void makeAnImage(NewImageOptions options) throws IOException {
     content = new byte[16 * CLUSTER];
     new Random(7).nextBytes(content);
     RawDisk source = RawDisk.adopt(new MemoryHostFile("source", content));
     MemoryHostFile file = new MemoryHostFile("image");
-    DiskCopy.of(
-            source,
-            new NewQcow2Image(file, source.size(), NewImageOptions.DEFAULT),
-            CopyListener.NONE)
-        .run();
+    DiskCopy.of(source, new NewQcow2Image(file, source.size(), options), CopyListener.NONE).run();
     image = ByteBuffer.allocate((int) file.size());
     file.read(0, image);
     l1 = (int) image.getLong(Header.L1_TABLE_OFFSET.offset());
@@ -94,6 +99,20 @@ final class ImageRepairTest {
   void repairs_a_refcount_table_at_a_place_that_cannot_be() throws Exception {
     image.putLong(Header.REFCOUNT_TABLE_OFFSET.offset(), -1);
     survivesCrashes(RepairMode.ALL);
+  }
+
+  @Test
+  void a_rebuild_keeps_off_what_has_no_readable_refcount() throws Exception {
+    Geometry small = new Geometry(9, false, RefcountWidth.DEFAULT);
+    makeAnImage(
+        new NewImageOptions(3, small, CompressionType.ZLIB, false, Optional.empty(), List.of()));
+    for (int entry = 0; image.getLong(refcountTable + entry) != 0; entry += Long.BYTES) {
+      image.putLong(refcountTable + entry, Long.MIN_VALUE);
+    }
+    MemoryHostFile file = new MemoryHostFile("image", image.array());
+    RepairReport report = ImageRepair.repair(file, RepairMode.ALL);
+    assertThat(report.after().verdict()).isEqualTo(CheckReport.Verdict.CLEAN);
+    assertThat(read(file)).isEqualTo(content);
   }
 
   @Test
