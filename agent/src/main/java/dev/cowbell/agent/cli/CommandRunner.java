@@ -32,8 +32,7 @@ public final class CommandRunner {
             .setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8))
             .registerConverter(ByteSize.class, text -> converted(() -> ByteSize.parse(text)))
             .registerConverter(
-                Instant.class,
-                text -> converted(() -> Times.parse(text, console.clock().getZone())))
+                Instant.class, text -> converted(() -> Times.parse(text, console.zone().get())))
             .registerConverter(CalendarSpan.class, text -> converted(() -> span(text)))
             .registerConverter(ZoneId.class, text -> converted(() -> ZoneId.of(text)))
             .setExecutionStrategy(this::execute)

@@ -6,8 +6,10 @@ import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
+import java.time.ZoneId;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * All that a command has to do with the process it runs in, handed in so that tests run commands
@@ -18,6 +20,8 @@ import java.util.function.Function;
  * @param errIsTerminal whether somebody watches {@code err}
  * @param environment looks up an environment variable
  * @param clock the time of day
+ * @param zone what times and days without a zone of their own mean, and how they are shown; only
+ *     asked for when needed, since zones take long to load
  * @param cancellation set when the user wants the command to stop
  */
 public record Console(
@@ -26,6 +30,7 @@ public record Console(
     boolean errIsTerminal,
     Function<String, Optional<String>> environment,
     Clock clock,
+    Supplier<ZoneId> zone,
     Cancellation cancellation) {
 
   private static final int OUT_BUFFER = 1 << 16;
@@ -44,6 +49,7 @@ public record Console(
         Boolean.getBoolean(ERR_IS_TERMINAL),
         name -> Optional.ofNullable(System.getenv(name)),
         Clock.systemUTC(),
+        ZoneId::systemDefault,
         new Cancellation());
   }
 

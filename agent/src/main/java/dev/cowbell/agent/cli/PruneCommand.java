@@ -147,7 +147,7 @@ final class PruneCommand extends CowbellCommand {
       put(periods, CalendarPeriod.WEEKLY, weekly);
       put(periods, CalendarPeriod.MONTHLY, monthly);
       put(periods, CalendarPeriod.YEARLY, yearly);
-      ZoneId here = zone != null ? zone : console().clock().getZone();
+      ZoneId here = zone != null ? zone : console().zone().get();
       return new PruneRequest(
           new RetentionPolicy(
               last,

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Clock;
+import java.time.ZoneOffset;
 import java.util.Comparator;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -67,6 +68,7 @@ final class Training {
             false,
             _ -> Optional.empty(),
             Clock.systemUTC(),
+            () -> ZoneOffset.UTC,
             new Cancellation()),
         command);
   }

@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
+import java.time.ZoneOffset;
 import java.util.Map;
 import java.util.Optional;
 
@@ -38,6 +39,7 @@ public final class CommandLineUnderTest {
             false,
             name -> Optional.ofNullable(environment.get(name)),
             Clock.systemUTC(),
+            () -> ZoneOffset.UTC,
             new Cancellation());
     int exitCode = CommandRunner.run(console, args);
     return new Result(

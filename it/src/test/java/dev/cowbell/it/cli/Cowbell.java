@@ -8,6 +8,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -44,6 +45,7 @@ public final class Cowbell {
             false,
             name -> Optional.ofNullable(environment.get(name)),
             Clock.systemUTC(),
+            ZoneId::systemDefault,
             new Cancellation());
     int exit =
         CommandRunner.run(console, command.subList(1, command.size()).toArray(String[]::new));

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -37,7 +38,25 @@ final class LauncherIT {
 
     Shell.Result wrong = Shell.run(dir, List.of(link.toString(), "no such", "thing"), BUILD);
     assertThat(wrong.exit()).isEqualTo(2);
-    assertThat(wrong.err()).hasLineCount(1).contains("'no such'");
+    assertThat(wrong.err()).hasLineCount(1).contains("\"no such\" is no command");
+  }
+
+  @Test
+  void shows_times_in_the_users_time_zone() throws IOException {
+    Path image = dir.resolve("disk.qcow2");
+    QemuImg.create(image, "", 1 << 20);
+    QemuImg.of("snapshot", "-c", "before", image);
+    for (String zone : List.of("America/New_York", "Asia/Kolkata", "UTC")) {
+      List<String> listing = List.of("image", "snapshot", "-l", image.toString());
+      String ours = inZone(zone, launcher().toString(), listing);
+      assertThat(ours).isEqualTo(inZone(zone, "qemu-img", listing.subList(1, 4)));
+    }
+  }
+
+  private String inZone(String zone, String program, List<String> arguments) {
+    List<String> command = new ArrayList<>(List.of("env", "TZ=" + zone, program));
+    command.addAll(arguments);
+    return Shell.run(dir, command, BUILD).success();
   }
 
   @Test

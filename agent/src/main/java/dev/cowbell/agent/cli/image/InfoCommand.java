@@ -52,7 +52,7 @@ final class InfoCommand extends CowbellCommand {
       if (output.isJson()) {
         JsonOutput.print(console().out(), json -> printJson(json, layers));
       } else {
-        InfoText text = new InfoText(console().out(), console().clock().getZone());
+        InfoText text = new InfoText(console().out(), console().zone().get());
         for (int i = 0; i < layers.size(); i++) {
           if (i > 0) {
             console().out().println();

@@ -103,8 +103,7 @@ final class IoCommand extends CowbellCommand {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (PrintStream lines = new PrintStream(bytes, false, StandardCharsets.UTF_8)) {
       ImageFacts facts = ImageFacts.of(image);
-      new InfoText(lines, console().clock().getZone())
-          .specifics(facts, facts.qcow2().orElseThrow());
+      new InfoText(lines, console().zone().get()).specifics(facts, facts.qcow2().orElseThrow());
     }
     return bytes.toString(StandardCharsets.UTF_8).lines().toList();
   }

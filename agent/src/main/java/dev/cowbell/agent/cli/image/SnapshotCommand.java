@@ -107,7 +107,7 @@ final class SnapshotCommand extends CowbellCommand {
             json.writeEndObject();
           });
     } else {
-      SnapshotText.print(console().out(), console().clock().getZone(), snapshots);
+      SnapshotText.print(console().out(), console().zone().get(), snapshots);
     }
   }
 
