@@ -3,13 +3,12 @@ package dev.cowbell.agent.cli;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
-import ch.qos.logback.classic.PatternLayout;
 import ch.qos.logback.classic.encoder.JsonEncoder;
+import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
 import ch.qos.logback.classic.spi.Configurator;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.encoder.Encoder;
-import ch.qos.logback.core.encoder.LayoutWrappingEncoder;
 import ch.qos.logback.core.spi.ContextAwareBase;
 
 /**
@@ -25,7 +24,7 @@ public final class StderrLogging extends ContextAwareBase implements Configurato
     }
     Encoder<ILoggingEvent> encoder =
         switch (LogFormat.current()) {
-          case TEXT -> text(context);
+          case TEXT -> text();
           case JSON -> json();
         };
     encoder.setContext(context);
@@ -57,14 +56,9 @@ public final class StderrLogging extends ContextAwareBase implements Configurato
     return encoder;
   }
 
-  private static LayoutWrappingEncoder<ILoggingEvent> text(LoggerContext context) {
-    PatternLayout layout = new PatternLayout();
-    layout.getInstanceConverterMap().put("time", LogTime::new);
-    layout.setPattern("%time %-5level %logger{20} - %msg %kvp{NONE}%n");
-    layout.setContext(context);
-    layout.start();
-    LayoutWrappingEncoder<ILoggingEvent> encoder = new LayoutWrappingEncoder<>();
-    encoder.setLayout(layout);
+  private static PatternLayoutEncoder text() {
+    PatternLayoutEncoder encoder = new PatternLayoutEncoder();
+    encoder.setPattern("%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level %logger{20} - %msg %kvp{NONE}%n");
     return encoder;
   }
 }
