@@ -195,7 +195,6 @@ record Harm(String name, Deed deed) {
             image -> image.set(image.word(64), Long.MAX_VALUE & -4096)));
   }
 
-  /** Makes the first entry one of an old program: its extra data becomes part of nothing. */
   /** Entries further away than any file goes: then nothing has a refcount that can be read. */
   private static void spoilRefcountTable(Bytes image) {
     for (int at = 0; at < image.clusterSize(); at += Long.BYTES) {
@@ -203,6 +202,7 @@ record Harm(String name, Deed deed) {
     }
   }
 
+  /** Makes the first entry one of an old program: its extra data becomes part of nothing. */
   private static void dropExtraData(Bytes image) {
     int at = (int) image.word(64);
     int extra = image.image.getInt(at + 36);
