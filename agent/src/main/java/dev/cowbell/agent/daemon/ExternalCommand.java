@@ -1,10 +1,10 @@
 package dev.cowbell.agent.daemon;
 
 import dev.cowbell.agent.config.HookCommand;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
@@ -50,7 +50,7 @@ public final class ExternalCommand {
     ProcessBuilder builder = new ProcessBuilder(hook.command()).redirectErrorStream(true);
     builder.environment().putAll(facts);
     Process process = builder.start();
-    StringBuilder output = new StringBuilder();
+    ByteArrayOutputStream output = new ByteArrayOutputStream();
     Thread.ofVirtual().start(() -> feed(process.getOutputStream(), input));
     Thread reader = Thread.ofVirtual().start(() -> drain(process.getInputStream(), output));
     try {
@@ -61,7 +61,7 @@ public final class ExternalCommand {
     } finally {
       kill(process);
       reader.join(java.time.Duration.ofSeconds(GRACE_SECONDS));
-      String said = said(output);
+      String said = output.toString(StandardCharsets.UTF_8).strip();
       if (!said.isEmpty()) {
         LOG.atInfo().addKeyValue("command", name).log("{}", said);
       }
@@ -102,23 +102,14 @@ public final class ExternalCommand {
   }
 
   /** Reads on when nothing more is kept: the command must not block on a full pipe. */
-  private static void drain(InputStream from, StringBuilder output) {
+  private static void drain(InputStream from, ByteArrayOutputStream output) {
     byte[] buffer = new byte[4096];
     try (from) {
       for (int read = from.read(buffer); read >= 0; read = from.read(buffer)) {
-        synchronized (output) {
-          int room = Math.max(0, MAX_OUTPUT - output.length());
-          output.append(new String(buffer, 0, Math.min(read, room), StandardCharsets.UTF_8));
-        }
+        output.write(buffer, 0, Math.min(read, MAX_OUTPUT - output.size()));
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private static String said(StringBuilder output) {
-    synchronized (output) {
-      return output.toString().strip();
+      LOG.debug("the rest of a killed command's output is lost: {}", e.getMessage());
     }
   }
 
