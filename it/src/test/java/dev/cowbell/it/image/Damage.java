@@ -10,11 +10,14 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.random.RandomGenerator;
 
 /** Damages the metadata of a small qcow2 image in random but meaningful ways. */
 final class Damage {
+  private static final int SECTOR = 512;
+
   private final byte[] image;
   private final ByteBuffer bytes;
   private final ImageHead head;
@@ -41,7 +44,7 @@ final class Damage {
     }
     byte[] result = damage.image;
     if (random.nextInt(20) == 0) {
-      result = java.util.Arrays.copyOf(result, geometryCut(damage, random));
+      result = Arrays.copyOf(result, geometryCut(damage, random));
       done.add("cut to " + result.length);
     }
     Files.write(damaged, result);
@@ -54,7 +57,7 @@ final class Damage {
 
   private String once() {
     Header header = head.header();
-    return switch (random.nextInt(9)) {
+    return switch (random.nextInt(10)) {
       case 0 -> word("refcount table", pick(header.refcountTableOffset(), 8, 4));
       case 1, 2 -> refcount();
       case 3 -> word("L1 entry", pick(header.l1TableOffset(), 8, header.l1Size()));
@@ -63,8 +66,36 @@ final class Damage {
           header.nbSnapshots() == 0
               ? word("L2 entry", l2Entry())
               : word("snapshot", header.snapshotsOffset() + 8L * random.nextInt(8));
+      case 8 -> sector();
       default -> bitmapDirectory();
     };
+  }
+
+  /** A sector of metadata that is lost, or that another one was written to by mistake. */
+  private String sector() {
+    Header header = head.header();
+    long block = bytes.getLong((int) header.refcountTableOffset()) & ~0x1ffL;
+    long start =
+        switch (random.nextInt(5)) {
+          case 0 -> header.refcountTableOffset();
+          case 1 -> pick(block, SECTOR, geometry.clusterSize() / SECTOR);
+          case 2 -> pick(header.l1TableOffset(), SECTOR, header.l1Size() * 8 / SECTOR);
+          case 3 -> l2Entry() & -SECTOR;
+          default -> header.nbSnapshots() == 0 ? block : header.snapshotsOffset();
+        };
+    if (start < geometry.clusterSize() || start + SECTOR > image.length) {
+      return "nothing";
+    }
+    byte[] content = new byte[SECTOR];
+    int kind = random.nextInt(4);
+    switch (kind) {
+      case 0 -> Arrays.fill(content, (byte) 0xff);
+      case 1 -> random.nextBytes(content);
+      case 2 -> bytes.get(random.nextInt(image.length / SECTOR) * SECTOR, content);
+      default -> {} // zeroes
+    }
+    bytes.put((int) start, content);
+    return "sector at %#x := kind %d".formatted(start, kind);
   }
 
   private long pick(long start, int size, int count) {

@@ -15,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -179,11 +180,18 @@ final class RepairIT {
   }
 
   /**
-   * QEMU's verdict. It unlocks an encrypted image before it checks it, so that it can't where the
-   * keys are cut off; a check without a passphrase finds that an encryption header is missing.
+   * What may be said where QEMU says this. QEMU unlocks an encrypted image before it checks it, so
+   * that it can't where the keys are cut off; a check without a passphrase finds that an encryption
+   * header is missing. And QEMU gives up at a broken table of a bitmap that is in use, though
+   * nobody needs that.
    */
-  private static int verdict(Shell.Result qemus) {
-    return qemus.err().contains("cannot unlock any keyslot") ? CORRUPT : qemus.exit();
+  private static Set<Integer> verdicts(Shell.Result qemus) {
+    if (qemus.err().contains("cannot unlock any keyslot")) {
+      return Set.of(CORRUPT);
+    }
+    return qemus.err().contains("Check failed")
+        ? Set.of(qemus.exit(), CORRUPT)
+        : Set.of(qemus.exit());
   }
 
   /** Repairs, and holds what is left against QEMU's verdict and what could be read before. */
@@ -191,7 +199,7 @@ final class RepairIT {
       throws IOException {
     Shell.Result theirs = variant.check(damaged);
     Shell.Result ours = Cowbell.run("image", "check", "--json", damaged);
-    assertThat(ours.exit()).as("%s%n%s%n%s", context, theirs, ours).isEqualTo(verdict(theirs));
+    assertThat(ours.exit()).as("%s%n%s%n%s", context, theirs, ours).isIn(verdicts(theirs));
     Map<String, Path> before = variant.read(damaged, "before");
 
     Shell.Result repair = Cowbell.run("image", "check", "--json", "-r", "all", damaged);
@@ -202,7 +210,7 @@ final class RepairIT {
     String all =
         "%s%nbefore %s%nrepair %s%nafter %s%nQEMU after %s"
             .formatted(context, theirs, repair, after, agreed);
-    assertThat(after.exit()).as(all).isEqualTo(verdict(agreed));
+    assertThat(after.exit()).as(all).isIn(verdicts(agreed));
     assertThat(repair.exit()).as(all).isEqualTo(after.exit());
     Map<String, Path> read = variant.read(damaged, "after");
     for (String state : before.keySet()) {

@@ -95,10 +95,11 @@ final class RefcountStructure {
                   "lies outside the file of %d bytes".formatted(references.fileSize())));
         }
       } else if (offset != 0 && references.counts().contains(cluster)) {
+        // Asked before, since counts stop at the greatest refcount, which may be one.
+        long others = references.counts().get(cluster);
         references.add(offset, geometry.clusterSize(), 1);
-        long count = references.counts().get(cluster);
-        if (count != 1) {
-          tally.found(new Finding.SharedRefcountBlock(i, offset, count));
+        if (others != 0) {
+          tally.found(new Finding.SharedRefcountBlock(i, offset, others + 1));
         }
       }
     }
