@@ -26,6 +26,12 @@ final class L1Check {
   private final ReferenceCounts l2Tables = new ReferenceCounts();
   private final ReferenceCounts activeL2Tables = new ReferenceCounts();
 
+  /**
+   * Where the first table begins that ends outside the file and so is not counted: from there on an
+   * entry is nobody's to change, since what else its cluster holds can't be told.
+   */
+  private long uncountedFrom = Long.MAX_VALUE;
+
   /** L2 tables that no reader could use; a check looks at so many of them nevertheless. */
   private final Map<Long, long[]> unalignedTables = new TreeMap<>();
 
@@ -61,6 +67,7 @@ final class L1Check {
     tables.add(offset, offset + length, active);
     if (references.isOutside(offset, length)) {
       tally.found(new Finding.OutsideFile(what, offset, length, references.fileSize()));
+      uncountedFrom = Math.min(uncountedFrom, offset);
     } else {
       long last = (offset + length - 1) >>> geometry.clusterBits();
       tableClusters.add(offset >>> geometry.clusterBits(), last + 1, active);
@@ -187,8 +194,8 @@ final class L1Check {
     }
   }
 
-  private static Finding.TableEntry tableEntry(long at, long word, WeightedRanges.Piece piece) {
-    return new Finding.TableEntry(at, word, 0, piece.weight());
+  private Finding.TableEntry tableEntry(long at, long word, WeightedRanges.Piece piece) {
+    return new Finding.TableEntry(at, word, 0, at < uncountedFrom ? piece.weight() : -1);
   }
 
   private void addUnaligned(long offset, WeightedRanges.Piece piece) {
