@@ -99,7 +99,8 @@ public sealed interface Finding {
    * @param at its first byte
    * @param word its 64 bits
    * @param bitmap the subcluster bitmap behind it; 0 where entries have none
-   * @param tableReferences how many L1 tables (of an L2 entry: L1 entries) share the place
+   * @param tableReferences how many L1 tables (of an L2 entry: L1 entries) share the place; -1
+   *     where that was not counted, so that the entry must stay as it is
    */
   record TableEntry(long at, long word, long bitmap, long tableReferences) {}
 
