@@ -51,7 +51,7 @@ final class LayersIT {
     repeat((chain, random) -> {
       Path before = chain.content("top");
       boolean keep = random.nextBoolean();
-      boolean qemuCan = !chain.showsBaseWhereVersion2Grows();
+      boolean mayRefuse = chain.showsBaseWhereVersion2Grows();
       Shell.Result qemus;
       if (keep) {
         Cowbell.of("image", "commit", "-d", chain.ours("top"));
@@ -60,12 +60,12 @@ final class LayersIT {
         Cowbell.of("image", "commit", chain.ours("top"));
         qemus = QemuImg.run("commit", "-q", chain.qemus("top"));
       }
-      if (qemuCan) {
+      if (qemus.exit() == 0 || !mayRefuse) {
         qemus.success();
         chain.assertSame("top");
         chain.assertSame("mid");
       } else {
-        assertThat(qemus.failure()).contains("Operation not supported");
+        assertThat(qemus.err()).contains("Operation not supported");
         chain.assertSound("top");
         chain.assertSound("mid");
         QemuImg.assertSame(chain.ours("mid"), "qcow2", before, "raw");
